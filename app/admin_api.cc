@@ -1,0 +1,308 @@
+#include "app/admin_api.h"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+
+#include "app/admin_handlers.h"
+#include "app/api_answer.h"
+#include "app/event_feed.h"
+#include "app/json_writer.h"
+#include "app/metrics_page.h"
+#include "app/work_pool.h"
+
+namespace spool {
+namespace {
+
+constexpr int kPoolThreads = 2;
+constexpr size_t kPoolQueue = 32;
+
+// Where a request is worked on.
+enum class Lane {
+  kAtOnce,  // on the server's thread
+  kScan,    // may read much of the journal
+  kChange,  // writes, or waits for a target
+  kOwn,     // answered by AdminApi itself
+};
+
+struct Route {
+  AdminRouteInfo info;
+  Lane lane;
+  bool takes_params;
+  AdminHandler handler;  // null for kOwn
+};
+
+constexpr auto kNobody = AdminRole::kNobody;
+constexpr auto kViewer = AdminRole::kViewer;
+constexpr auto kOperator = AdminRole::kOperator;
+
+// The whole API. schemas/openapi.yaml tells of the same paths; a test compares them.
+constexpr Route kRoutes[] = {
+    {{"GET", "/health", kNobody}, Lane::kOwn, true, nullptr},
+    {{"GET", "/ready", kNobody}, Lane::kOwn, true, nullptr},
+    {{"GET", "/metrics", kViewer}, Lane::kOwn, true, nullptr},
+    {{"GET", "/api/v1/version", kViewer}, Lane::kOwn, false, nullptr},
+    {{"GET", "/api/v1/events", kViewer}, Lane::kOwn, true, nullptr},
+    {{"GET", "/api/v1/status", kViewer}, Lane::kAtOnce, false, GetStatus},
+    {{"GET", "/api/v1/streams", kViewer}, Lane::kAtOnce, false, ListStreams},
+    {{"GET", "/api/v1/streams/{name}", kViewer}, Lane::kAtOnce, false, GetStream},
+    {{"GET", "/api/v1/events/{name}", kViewer}, Lane::kScan, true, GetEvent},
+    {{"GET", "/api/v1/targets", kViewer}, Lane::kAtOnce, false, ListTargets},
+    {{"GET", "/api/v1/targets/{name}", kViewer}, Lane::kAtOnce, false, GetTarget},
+    {{"DELETE", "/api/v1/targets/{name}", kOperator}, Lane::kChange, false, RemoveTarget},
+    {{"POST", "/api/v1/targets/{name}:pause", kOperator}, Lane::kChange, false, PauseTarget},
+    {{"POST", "/api/v1/targets/{name}:resume", kOperator}, Lane::kChange, false, ResumeTarget},
+    {{"POST", "/api/v1/targets/{name}:skip", kOperator}, Lane::kChange, false, SkipTarget},
+    {{"GET", "/api/v1/sources", kViewer}, Lane::kAtOnce, false, ListSources},
+    {{"GET", "/api/v1/dead-letters", kViewer}, Lane::kScan, true, ListDeadLetters},
+    {{"GET", "/api/v1/dead-letters/{name}", kViewer}, Lane::kScan, false, GetDeadLetter},
+    {{"POST", "/api/v1/dead-letters/{name}:retry", kOperator}, Lane::kChange, false, RetryDeadLetter},
+    {{"POST", "/api/v1/dead-letters/{name}:drop", kOperator}, Lane::kChange, false, DropDeadLetter},
+    {{"POST", "/api/v1/dead-letters:retry", kOperator}, Lane::kChange, false, RetryDeadLetters},
+    {{"POST", "/api/v1/dead-letters:drop", kOperator}, Lane::kChange, false, DropDeadLetters},
+    {{"GET", "/api/v1/replays", kViewer}, Lane::kAtOnce, false, ListReplays},
+    {{"POST", "/api/v1/replays", kOperator}, Lane::kScan, false, StartReplay},
+    {{"GET", "/api/v1/replays/{name}", kViewer}, Lane::kAtOnce, false, GetReplay},
+    {{"POST", "/api/v1/replays/{name}:pause", kOperator}, Lane::kChange, false, PauseReplay},
+    {{"POST", "/api/v1/replays/{name}:resume", kOperator}, Lane::kChange, false, ResumeReplay},
+    {{"POST", "/api/v1/replays/{name}:cancel", kOperator}, Lane::kChange, false, CancelReplay},
+    {{"GET", "/api/v1/markers", kViewer}, Lane::kScan, false, ListMarkers},
+    {{"POST", "/api/v1/config:validate", kOperator}, Lane::kScan, false, ValidateConfig},
+};
+
+// What stands for {name}; nothing when the path is another one.
+std::optional<std::string> Fit(std::string_view pattern, std::string_view path) {
+  const size_t open = pattern.find('{');
+  if (open == pattern.npos) {
+    return pattern == path ? std::optional<std::string>("") : std::nullopt;
+  }
+  const std::string_view before = pattern.substr(0, open);
+  const std::string_view after = pattern.substr(pattern.find('}') + 1);
+  if (path.size() <= before.size() + after.size()) return std::nullopt;
+  if (!path.starts_with(before) || !path.ends_with(after)) return std::nullopt;
+  path.remove_prefix(before.size());
+  path.remove_suffix(after.size());
+  if (path.find_first_of("/:") != path.npos) return std::nullopt;
+  return std::string(path);
+}
+
+net::HttpLimits AdminLimits() {
+  net::HttpLimits limits;
+  limits.header_bytes = 16 << 10;
+  limits.body_bytes = 1 << 20;
+  limits.in_flight_bytes = size_t{8} << 20;
+  limits.connections = 128;
+  limits.body_timeout = std::chrono::seconds(10);
+  return limits;
+}
+
+net::HttpResponse NotReady(const Readiness& readiness) {
+  std::string detail;
+  for (const std::string& reason : readiness.reasons) detail += (detail.empty() ? "" : " ") + reason;
+  return net::Problem(503, readiness.code, detail, -1, 1);
+}
+
+}  // namespace
+
+std::vector<AdminRouteInfo> AdminRoutes() {
+  std::vector<AdminRouteInfo> out;
+  for (const Route& route : kRoutes) out.push_back(route.info);
+  return out;
+}
+
+class AdminApi::Impl {
+ public:
+  Impl(const AdminSettings& settings, AdminContext context)
+      : auth_(settings),
+        context_(std::move(context)),
+        scans_("api-scan-", kPoolThreads, kPoolQueue),
+        changes_("api-change-", kPoolThreads, kPoolQueue) {}
+
+  Status Listen(const std::string& address);
+  void Attach(const AdminParts& parts);
+  void Stop(SteadyTime deadline);
+  std::string address() const { return server_->address(); }
+
+ private:
+  void Handle(net::HttpRequest&& request, const net::HttpResponder& responder);
+  void Serve(const Route& route, std::string name, net::HttpRequest&& request,
+             const net::HttpResponder& responder);
+  net::HttpResponse Own(const Route& route, const net::HttpRequest& request, const AdminParts* parts);
+  net::HttpResponse Health(const QueryParams& params, bool ready, const AdminParts* parts) const;
+  void FeedEvents(const QueryParams& params, const AdminParts& parts,
+                  const net::HttpResponder& responder);
+
+  const AdminAuth auth_;
+  const AdminContext context_;
+  std::atomic<const AdminParts*> parts_{nullptr};
+  std::mutex stop_mutex_;
+  WorkPool scans_;
+  WorkPool changes_;
+  std::unique_ptr<EventFeed> feed_;  // set before parts_, so that who sees those sees it
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+Status AdminApi::Impl::Listen(const std::string& address) {
+  net::HttpServerOptions options;
+  options.name = "admin";
+  options.address = address;
+  options.threads = 2;
+  options.limits = AdminLimits();
+  auto server = net::HttpServer::Start(
+      std::move(options), [this](net::HttpRequest&& request, net::HttpResponder responder) {
+        Handle(std::move(request), responder);
+      });
+  if (!server) return Fail("the admin listener", server.error());
+  server_ = std::move(*server);
+  return {};
+}
+
+void AdminApi::Impl::Attach(const AdminParts& parts) {
+  feed_ = std::make_unique<EventFeed>(parts.journal, scans_, *context_.clock);
+  parts_.store(&parts, std::memory_order_release);
+}
+
+void AdminApi::Impl::Stop(SteadyTime deadline) {
+  const std::lock_guard lock(stop_mutex_);
+  if (feed_) feed_->Stop();
+  scans_.Stop();
+  changes_.Stop();
+  if (server_) server_->Stop(deadline);
+}
+
+void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder& responder) {
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  std::string allowed;
+  for (const Route& route : kRoutes) {
+    std::optional<std::string> name = Fit(route.info.path, request.path);
+    if (!name) continue;
+    if (method != route.info.method) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(route.info.method);
+      continue;
+    }
+    if (auto refusal = auth_.Refuse(request, route.info.role)) {
+      responder.Send(std::move(*refusal));
+      return;
+    }
+    Serve(route, std::move(*name), std::move(request), responder);
+    return;
+  }
+  // Who may not even look is not told which paths there are.
+  if (auto refusal = auth_.Refuse(request, kViewer)) {
+    responder.Send(std::move(*refusal));
+    return;
+  }
+  if (allowed.empty()) {
+    responder.Send(net::Problem(404, "not_found", "There is nothing at this path."));
+    return;
+  }
+  net::HttpResponse response =
+      net::Problem(405, "method_not_allowed", "This path takes " + allowed + ".");
+  response.headers.emplace_back("Allow", std::move(allowed));
+  responder.Send(std::move(response));
+}
+
+void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpRequest&& request,
+                           const net::HttpResponder& responder) {
+  Result<QueryParams> params = QueryParams::Parse(request.query);
+  Status fine = params ? Status() : tl::unexpected(params.error());
+  if (fine && !route.takes_params) fine = params->Check({});
+  if (!fine) {
+    responder.Send(AnswerOf(fine.error()));
+    return;
+  }
+  const AdminParts* parts = parts_.load(std::memory_order_acquire);
+  const bool needs_parts = route.handler != nullptr || route.info.path == "/api/v1/events";
+  if (needs_parts && parts == nullptr) {
+    responder.Send(NotReady(context_.readiness()));
+    return;
+  }
+  if (route.info.path == "/api/v1/events") {
+    FeedEvents(*params, *parts, responder);
+    return;
+  }
+  if (route.lane == Lane::kOwn) {
+    responder.Send(Own(route, request, parts));
+    return;
+  }
+  auto work = [this, &route, parts, responder, name = std::move(name),
+               request = std::move(request), params = std::move(*params)](std::stop_token stop) {
+    responder.Send(route.handler({context_, *parts, request, name, params, stop}));
+  };
+  if (route.lane == Lane::kAtOnce) {
+    work({});
+    return;
+  }
+  WorkPool& pool = route.lane == Lane::kScan ? scans_ : changes_;
+  if (!pool.Submit(std::move(work))) responder.Send(TooBusy());
+}
+
+void AdminApi::Impl::FeedEvents(const QueryParams& params, const AdminParts& parts,
+                                const net::HttpResponder& responder) {
+  Result<EventSearch> search =
+      ParseEventSearch(params, parts.journal, context_.clock->Now());
+  if (!search) {
+    responder.Send(AnswerOf(search.error()));
+    return;
+  }
+  feed_->Answer(std::move(*search), responder);
+}
+
+net::HttpResponse AdminApi::Impl::Own(const Route& route, const net::HttpRequest& request,
+                                      const AdminParts* parts) {
+  const QueryParams params = *QueryParams::Parse(request.query);
+  if (route.info.path == "/health") return Health(params, false, parts);
+  if (route.info.path == "/ready") return Health(params, true, parts);
+  if (route.info.path == "/metrics") {
+    return {.status = 200,
+            .content_type = "text/plain; version=0.0.4; charset=utf-8",
+            .body = MetricsPage(context_, parts),
+            .headers = {}};
+  }
+  JsonWriter out;
+  out.BeginObject().Field("version", SPOOL_VERSION).EndObject();
+  return JsonAnswer(out.Take());
+}
+
+// /health is about the process alone: a full disk or a target that is down is not cured by a
+// restart.
+net::HttpResponse AdminApi::Impl::Health(const QueryParams& params, bool ready,
+                                         const AdminParts* parts) const {
+  const Readiness readiness = context_.readiness();
+  const bool good = !ready || readiness.ready;
+  if (!params.Has("verbose")) {
+    return good ? net::HttpResponse{.status = 200, .content_type = "text/plain", .body = "ok\n", .headers = {}}
+                : NotReady(readiness);
+  }
+  JsonWriter out;
+  out.BeginObject().Field("status", good ? "ok" : "unavailable");
+  if (!good) out.Field("code", readiness.code);
+  out.Key("reasons").BeginArray();
+  for (const std::string& reason : readiness.reasons) out.Value(reason);
+  out.EndArray().Key("warnings").BeginArray();
+  if (parts != nullptr) {
+    for (const std::string& warning : Warnings(*parts)) out.Value(warning);
+  }
+  out.EndArray().EndObject();
+  net::HttpResponse response = JsonAnswer(out.Take(), good ? 200 : 503);
+  if (!good) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+AdminApi::AdminApi(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+AdminApi::~AdminApi() { impl_->Stop(RealClock().Steady()); }
+
+Result<std::unique_ptr<AdminApi>> AdminApi::Start(const AdminSettings& settings,
+                                                  AdminContext context) {
+  auto impl = std::make_unique<Impl>(settings, std::move(context));
+  if (const Status listening = impl->Listen(settings.address); !listening) {
+    return tl::unexpected(listening.error());
+  }
+  return std::unique_ptr<AdminApi>(new AdminApi(std::move(impl)));
+}
+
+void AdminApi::Attach(const AdminParts& parts) { impl_->Attach(parts); }
+void AdminApi::Stop(SteadyTime deadline) { impl_->Stop(deadline); }
+std::string AdminApi::address() const { return impl_->address(); }
+
+}  // namespace spool

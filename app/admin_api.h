@@ -1,0 +1,53 @@
+// The admin listener: /health, /ready, /metrics and /api/v1/…, as docs/api.md and
+// schemas/openapi.yaml describe them.
+//
+// Threads: the HTTP server's two answer what is cheap. What scans, waits or changes things runs on
+// two small pools with short queues, so that neither a long search nor a target that hangs keeps
+// the probes waiting; a full queue answers 503.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "app/admin_auth.h"
+#include "app/admin_parts.h"
+#include "base/result.h"
+#include "net/http_server.h"
+
+namespace spool {
+
+// A path that is served. `{name}` in it stands for one word without '/' and ':'.
+struct AdminRouteInfo {
+  std::string_view method;
+  std::string_view path;
+  AdminRole role;
+};
+std::vector<AdminRouteInfo> AdminRoutes();
+
+// Any thread.
+class AdminApi {
+ public:
+  // Listens at once; until Attach, whatever needs the parts answers 503 with the readiness' code.
+  // Errors as net::HttpServer::Start.
+  static Result<std::unique_ptr<AdminApi>> Start(const AdminSettings& settings,
+                                                 AdminContext context);
+  ~AdminApi();
+  AdminApi(const AdminApi&) = delete;
+  AdminApi& operator=(const AdminApi&) = delete;
+
+  // From now on `parts` is served; it must outlive Stop. Once.
+  void Attach(const AdminParts& parts);
+  // Ends waits and scans, answers what has begun, cuts at the deadline. Idempotent.
+  void Stop(SteadyTime deadline);
+  std::string address() const;
+
+ private:
+  class Impl;
+  explicit AdminApi(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spool

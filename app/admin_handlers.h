@@ -1,0 +1,56 @@
+// One function for each path of the admin API that is answered from the parts of the service.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "app/admin_parts.h"
+#include "app/query_params.h"
+#include "net/http_server.h"
+
+namespace spool {
+
+struct AdminCall {
+  const AdminContext& context;
+  const AdminParts& parts;
+  const net::HttpRequest& request;
+  const std::string& name;      // what stands for {name} in the path; empty without one
+  const QueryParams& params;
+  std::stop_token stop;
+};
+using AdminHandler = net::HttpResponse (*)(const AdminCall&);
+
+// admin_status.cc
+net::HttpResponse GetStatus(const AdminCall& call);
+net::HttpResponse ListStreams(const AdminCall& call);
+net::HttpResponse GetStream(const AdminCall& call);
+net::HttpResponse ListSources(const AdminCall& call);
+net::HttpResponse ListMarkers(const AdminCall& call);
+net::HttpResponse GetEvent(const AdminCall& call);
+net::HttpResponse ValidateConfig(const AdminCall& call);
+
+// admin_targets.cc
+net::HttpResponse ListTargets(const AdminCall& call);
+net::HttpResponse GetTarget(const AdminCall& call);
+net::HttpResponse PauseTarget(const AdminCall& call);
+net::HttpResponse ResumeTarget(const AdminCall& call);
+net::HttpResponse SkipTarget(const AdminCall& call);
+net::HttpResponse RemoveTarget(const AdminCall& call);
+
+// admin_dead_letters.cc
+net::HttpResponse ListDeadLetters(const AdminCall& call);
+net::HttpResponse GetDeadLetter(const AdminCall& call);
+net::HttpResponse RetryDeadLetter(const AdminCall& call);
+net::HttpResponse DropDeadLetter(const AdminCall& call);
+net::HttpResponse RetryDeadLetters(const AdminCall& call);
+net::HttpResponse DropDeadLetters(const AdminCall& call);
+
+// admin_replays.cc
+net::HttpResponse ListReplays(const AdminCall& call);
+net::HttpResponse StartReplay(const AdminCall& call);
+net::HttpResponse GetReplay(const AdminCall& call);
+net::HttpResponse PauseReplay(const AdminCall& call);
+net::HttpResponse ResumeReplay(const AdminCall& call);
+net::HttpResponse CancelReplay(const AdminCall& call);
+
+}  // namespace spool

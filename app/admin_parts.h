@@ -1,0 +1,45 @@
+// What the admin API and the metrics page look at. The service owns all of it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/config.h"
+#include "base/clock.h"
+#include "forward/forwarder.h"
+#include "ingest/sources/http.h"
+#include "replay/jobs.h"
+#include "spool/journal.h"
+
+namespace spool {
+
+// Immutable once attached; everything in it is safe to call from any thread.
+struct AdminParts {
+  const Config& config;
+  Journal& journal;
+  ReplayJobs& replays;
+  std::map<std::string, Forwarder*> targets;
+  std::vector<const HttpSource*> sources;
+};
+
+// Whether requests can be served now, and if not, why.
+struct Readiness {
+  bool ready = true;
+  std::string code = "not_ready";    // of the problem: "starting", "stopping", "storage", "damaged"
+  std::vector<std::string> reasons;  // sentences; also warnings of a service that is ready
+};
+
+struct AdminContext {
+  std::function<Readiness()> readiness;  // any thread, quick
+  const Clock* clock = &RealClock();
+  SteadyTime started;
+};
+
+// Cursors of targets that are not configured any more: they keep events from retention.
+std::vector<CursorStatus> AbandonedCursors(const AdminParts& parts);
+// Sentences for an operator about what is not well though nothing is lost.
+std::vector<std::string> Warnings(const AdminParts& parts);
+
+}  // namespace spool

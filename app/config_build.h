@@ -1,0 +1,22 @@
+// From checked values to the configuration, with the checks that look at more than one field.
+#pragma once
+
+#include "app/config_values.h"
+
+namespace spool {
+
+// `root` is a checked ConfigSection(). With a problem told, the result is worth nothing.
+Config BuildConfig(const Values& root, ConfigProblems& problems);
+
+// One target's part of it.
+TargetConfig BuildTarget(const Values& target, ConfigProblems& problems);
+
+// Why two listeners on these cannot both be served, or an admin address not at all; empty if fine.
+bool SameListener(const ListenAddress& a, const ListenAddress& b);
+struct AdminComplaint {
+  std::string message;
+  std::string hint;
+};
+std::optional<AdminComplaint> CheckAdmin(const AdminSettings& admin);
+
+}  // namespace spool

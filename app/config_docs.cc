@@ -1,0 +1,164 @@
+// The reference page, made from the tables of fields.
+#include <fmt/format.h>
+
+#include "app/config_fields.h"
+#include "app/config_text.h"
+#include "app/config_values.h"
+
+namespace spool {
+namespace {
+
+constexpr std::string_view kHead = R"(# Configuration
+
+This page is made from the program's own tables (`spoold --print-config-docs`); so is
+`schemas/config.schema.json`, for editors.
+
+`spoold --config FILE` reads one YAML file, `--config DIR` all `*.yaml` and `*.yml` of a directory in
+the order of their names: top-level maps are joined by their keys and lists follow one another, while
+what two files both say is an error that names both places. Without `--config` the embedded default
+runs: ingest on 127.0.0.1:8080, admin on 127.0.0.1:8081, data in `./spool-data`, the default streams,
+and one target `stdout` that prints everything from the beginning. Complete examples are in
+`docs/examples/`.
+
+All problems are told at once, each with file, line and column; `spoold` then exits with 78, and
+`spoolctl config validate FILE` tells the same without starting anything.
+
+```
+spool.yaml:7:5: error: unknown key 'adress'
+    7 |     adress: 127.0.0.1:9090
+      |     ^
+  hint: did you mean 'address'?
+```
+
+## Values
+
+- **Sizes** are whole numbers of bytes, or with `KiB MiB GiB TiB` (1024) or `KB MB GB TB` (1000).
+- **Durations** have units: `250ms`, `10s`, `5m`, `2h`, `7d`, or sums such as `1h30m`.
+- **Rates** are `100/s`, `600/m`, `10/h`, or a number of events a second.
+- **Addresses** to listen on are an IP address and a port: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080`.
+- **Booleans** are `true` and `false`, nothing else.
+- **Names** of sources, streams, routes and targets are 1 to 63 of `a-z`, `0-9` and `-`.
+- **Secrets** are `{ file: PATH }` or `{ env: NAME }`, read when they are used and again when they
+  change; they never stand in the configuration itself and are never printed.
+- **`${VAR}`** inside a value becomes the environment variable's text, `${VAR:-default}` the default
+  where it is not set or empty, `$$` a plain `$`. This happens after the YAML is read, in values only,
+  so a variable can never add keys. A variable that is not set and has no default is an error. Inside
+  `{ }` and `[ ]` YAML wants such a value in quotes.
+- YAML anchors, aliases and `<<` merges work; a key given twice is an error.
+
+## Match rules
+
+A rule is a map: its keys are ANDed; the rules of a list are ORed. Keys are the event's attributes
+(`id source type subject stream category subcategory severity cluster namespace kind name reason
+producer problemkey`), `origin` (the configured source), `labels.X` (of the object), or a path into
+the data such as `data.involvedObject.kind`. Values:
+
+| value | meaning |
+|---|---|
+| `Failed*` | a glob over the whole text: `*` any characters, `?` one |
+| `a\|b` | either |
+| `=~^Unhealthy` | an RE2 expression, found anywhere |
+| `!x` | not `x`, where `x` is any of these |
+| `>=warning` | at least this severity; `>` `>=` `<` `<=` compare numbers elsewhere |
+
+)";
+
+std::string Escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string KeyList(const std::vector<std::string_view>& words) {
+  std::string out;
+  for (const std::string_view word : words) out += (out.empty() ? "`" : " `") + std::string(word) + "`";
+  return out;
+}
+
+bool IsPart(const Field& field) {
+  return field.section != nullptr;
+}
+
+void AddRows(std::string& out, const std::vector<Field>& fields, std::string_view prefix) {
+  for (const Field& field : fields) {
+    if (IsPart(field) && field.type == FieldType::kSection) {
+      AddRows(out, field.section->fields, std::string(prefix) + std::string(field.name) + ".");
+      continue;
+    }
+    std::string kind = TypeText(field);
+    if (field.type == FieldType::kWord) kind = KeyList(field.words);
+    if (field.type == FieldType::kTextList && !field.words.empty()) {
+      kind = "a list of " + KeyList(field.words);
+    }
+    if (field.type == FieldType::kTextMap) kind = "a map of texts";
+    if (const std::string range = RangeText(field); !range.empty()) kind += ", " + range;
+    std::string fallback = field.required ? "required" : "";
+    if (!field.fallback.empty()) fallback = "`" + std::string(field.fallback) + "`";
+    const std::string example =
+        field.example.empty() ? "" : "`" + Escape(field.example) + "`";
+    out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.name, kind, fallback,
+                       Escape(field.help), example);
+    if (field.type == FieldType::kSectionList) {
+      AddRows(out, field.section->fields,
+              std::string(prefix) + std::string(field.name) + "[].");
+    }
+  }
+}
+
+void AddTable(std::string& out, const std::vector<Field>& fields, std::string_view prefix) {
+  if (fields.empty()) return;
+  out += "| key | takes | default | meaning | example |\n|---|---|---|---|---|\n";
+  AddRows(out, fields, prefix);
+  out += "\n";
+}
+
+void AddStreams(std::string& out) {
+  out += "| default stream | holds | age | size | when_full |\n|---|---|---|---|---|\n";
+  for (const DefaultStream& stream : DefaultStreamTable()) {
+    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", stream.name, stream.holds, stream.age,
+                       stream.size == "0" ? "no limit" : stream.size, stream.when_full);
+  }
+  out += "\n";
+}
+
+}  // namespace
+
+std::string ConfigDocs() {
+  std::string out(kHead);
+  out += "## Top level\n\n";
+  std::vector<Field> single;
+  for (const Field& field : ConfigSection().fields) {
+    if (!IsPart(field)) single.push_back(field);
+  }
+  AddTable(out, single, "");
+  for (const Field& field : ConfigSection().fields) {
+    if (!IsPart(field)) continue;
+    const Section& section = *field.section;
+    out += fmt::format("## `{}`\n\n{}\n\n", field.name, section.help);
+    const std::string prefix = field.type == FieldType::kSectionMap    ? "NAME."
+                               : field.type == FieldType::kSectionList ? "[]."
+                                                                       : "";
+    AddTable(out, section.fields, prefix);
+    for (const Field& part : section.fields) {
+      if (part.type == FieldType::kSection && !part.section->help.empty()) {
+        out += fmt::format("`{}`: {}\n\n", part.name, part.section->help);
+      }
+    }
+    if (field.name == "streams") AddStreams(out);
+    for (const Variant& variant : section.variants) {
+      out += fmt::format("### {} type `{}`\n\n{}\n\n", section.name, variant.word, variant.help);
+      AddTable(out, variant.fields, prefix);
+    }
+    if (!section.later_variants.empty()) {
+      out += fmt::format("Not available in this version: {}.\n\n",
+                         KeyList(section.later_variants));
+    }
+  }
+  out.pop_back();
+  return out;
+}
+
+}  // namespace spool

@@ -1,0 +1,394 @@
+#include "app/config_fields.h"
+
+namespace spool {
+namespace {
+
+using enum FieldType;
+
+constexpr int64_t kMillisecond = 1000;
+constexpr int64_t kSecond = 1000 * kMillisecond;
+constexpr int64_t kMinute = 60 * kSecond;
+constexpr int64_t kHour = 60 * kMinute;
+constexpr int64_t kDay = 24 * kHour;
+constexpr int64_t kKiB = 1024;
+constexpr int64_t kMiB = 1024 * kKiB;
+constexpr int64_t kGiB = 1024 * kMiB;
+constexpr int64_t kTiB = 1024 * kGiB;
+
+Section Cluster() {
+  return {.name = "cluster",
+          .help = "What this spool stands in.",
+          .fields = {
+              {.name = "name", .type = kText, .max = 253,
+               .help = "The cluster's name. It goes into the `cluster` and `source` attributes of "
+                       "events that do not say theirs.",
+               .example = "prod-eu"},
+          }};
+}
+
+Section Log() {
+  return {.name = "log",
+          .help = "Logs go to stderr.",
+          .fields = {
+              {.name = "level", .type = kWord, .fallback = "info",
+               .words = {"debug", "info", "warn", "error"},
+               .help = "The least severe messages that are written.", .example = "warn"},
+              {.name = "format", .type = kWord, .fallback = "text", .words = {"text", "json"},
+               .help = "`text` for people, `json` for one object a line.", .example = "json"},
+          }};
+}
+
+const Section& Dedupe() {
+  static const Section section{
+      .name = "dedupe",
+      .help = "Repeats of an event from the same source are counted and not stored again while "
+              "the first is inside this horizon: the smaller of the two.",
+      .fields = {
+          {.name = "window", .type = kDuration, .fallback = "10m", .min = kSecond,
+           .max = 7 * kDay, .zero = "off", .help = "How long an event's id is remembered.",
+           .example = "1h"},
+          {.name = "entries", .type = kInteger, .fallback = "1000000", .min = 1000,
+           .max = 20'000'000, .zero = "off",
+           .help = "How many ids are remembered. They live in memory.", .example = "200000"},
+      }};
+  return section;
+}
+
+Section JournalSection() {
+  return {.name = "journal",
+          .help = "Where events are kept before and after they are delivered.",
+          .fields = {
+              {.name = "sync", .type = kWord, .fallback = "commit", .words = {"commit"},
+               .help = "When a producer hears \"accepted\": after its events are on stable "
+                       "storage. There is no other way in this version.",
+               .example = "commit"},
+              {.name = "compression_level", .type = kInteger, .fallback = "1", .min = 1, .max = 9,
+               .help = "The zstd level of the chunks. Higher ones cost far more processor time "
+                       "than they save disk.",
+               .example = "3"},
+              {.name = "disk_reserve", .type = kBytes, .fallback = "2GiB", .min = 64 * kMiB,
+               .max = 16 * kTiB, .zero = "off",
+               .help = "New events are refused with 503 while the volume has less free than this.",
+               .example = "5GiB"},
+              {.name = "dedupe", .type = kSection, .section = &Dedupe()},
+          }};
+}
+
+const Section& Token() {
+  static const Section section{
+      .name = "token",
+      .help = "A bearer token that the admin listener takes.",
+      .fields = {
+          {.name = "file", .type = kText, .min = 1, .max = 4096,
+           .help = "The file that holds the token; read again when it changes. Either this or "
+                   "`env`.",
+           .example = "/etc/spool/secrets/operator"},
+          {.name = "env", .type = kText, .min = 1, .max = 255,
+           .help = "The environment variable that holds the token. Either this or `file`.",
+           .example = "SPOOL_ADMIN_TOKEN"},
+          {.name = "role", .type = kWord, .fallback = "viewer", .words = {"viewer", "operator"},
+           .help = "`viewer` reads, `operator` also changes.", .example = "operator"},
+      }};
+  return section;
+}
+
+Section Admin() {
+  return {.name = "admin",
+          .help = "The listener for the API, the metrics and health.",
+          .fields = {
+              {.name = "address", .type = kAddress, .fallback = "127.0.0.1:8081",
+               .help = "Where to listen. An address that is not loopback needs `insecure: true`, "
+                       "for there is no TLS in this version, and at least one token.",
+               .example = "127.0.0.1:8081"},
+              {.name = "insecure", .type = kBool, .fallback = "false",
+               .help = "Serve without TLS on an address that is not loopback.", .example = "true"},
+              {.name = "tokens", .type = kSectionList, .section = &Token(),
+               .help = "Who may use the API. Without any, only loopback may, and may do all.",
+               .example = "[ { file: /etc/spool/secrets/operator, role: operator } ]"},
+          }};
+}
+
+const Section& SourceLimits() {
+  static const Section section{
+      .name = "limits",
+      .help = "What one listener takes at most.",
+      .fields = {
+          {.name = "body", .type = kBytes, .fallback = "64MiB", .min = kKiB, .max = 256 * kMiB,
+           .help = "The largest request body, after decompression; beyond it 413.",
+           .example = "16MiB"},
+          {.name = "in_flight", .type = kBytes, .fallback = "64MiB", .min = kMiB, .max = 4 * kGiB,
+           .help = "All bodies in memory together; beyond it 503. Not below `body`.",
+           .example = "128MiB"},
+          {.name = "connections", .type = kInteger, .fallback = "1024", .min = 1, .max = 65536,
+           .help = "Open connections; further ones are closed at once.", .example = "256"},
+          {.name = "header_timeout", .type = kDuration, .fallback = "10s", .min = kSecond,
+           .max = 10 * kMinute, .step = kSecond, .help = "For the whole head of a request.",
+           .example = "5s"},
+          {.name = "body_timeout", .type = kDuration, .fallback = "30s", .min = kSecond,
+           .max = kHour, .step = kSecond, .help = "For the whole body of a request.",
+           .example = "1m"},
+          {.name = "idle_timeout", .type = kDuration, .fallback = "90s", .min = kSecond,
+           .max = kHour, .step = kSecond, .help = "Between two requests of one connection.",
+           .example = "5m"},
+      }};
+  return section;
+}
+
+const Section& Source() {
+  static const Section section{
+      .name = "source",
+      .help = "Where events come from. Without the key `sources` there is one: `web`, of type "
+              "`http`, with the defaults.",
+      .fields = {{.name = "type", .type = kText, .required = true, .max = 63,
+                  .help = "What kind of source it is; it decides the further keys.",
+                  .example = "http"}},
+      .variants = {{.word = "http",
+                    .help = "Listens for requests with events in their bodies.",
+                    .fields =
+                        {{.name = "address", .type = kAddress, .fallback = "127.0.0.1:8080",
+                          .help = "Where to listen.", .example = "0.0.0.0:8080"},
+                         {.name = "paths", .type = kTextList,
+                          .words = {"/v1/events", "/events", "/audit"},
+                          .help = "The paths that it serves; without the key all. `/health` and "
+                                  "`/ready` are always served.",
+                          .example = "[/audit]"},
+                         {.name = "limits", .type = kSection, .section = &SourceLimits()}}}},
+      .later_variants = {"kubernetes", "file", "nats", "kafka", "amqp", "fluent_forward",
+                         "kubearmor", "stdin"}};
+  return section;
+}
+
+const Section& Retention() {
+  static const Section section{
+      .name = "retention",
+      .help = "How long a stream keeps events that every interested target has settled.",
+      .fields = {
+          {.name = "age", .type = kDuration, .fallback = "7d", .min = kMinute, .max = 3650 * kDay,
+           .zero = "no limit",
+           .help = "Settled events older than this go. The default streams have their own, below.",
+           .example = "30d"},
+          {.name = "size", .type = kBytes, .fallback = "0", .min = 16 * kMiB, .max = 1024 * kTiB,
+           .zero = "no limit", .help = "The stream's size on disk, compressed.",
+           .example = "50GiB"},
+      }};
+  return section;
+}
+
+const Section& Stream() {
+  static const Section section{
+      .name = "stream",
+      .help = "The default streams are always there; a stream named here overrides what it says "
+              "of them, or is one more. Names are 1 to 63 of a-z, 0-9 and '-'.",
+      .fields = {
+          {.name = "retention", .type = kSection, .section = &Retention()},
+          {.name = "when_full", .type = kWord, .fallback = "reject",
+           .words = {"reject", "drop_oldest"},
+           .help = "When the size is reached and nothing settled is left to go: `reject` refuses "
+                   "new events of this stream with 503, `drop_oldest` gives up the oldest, counted "
+                   "and shown.",
+           .example = "drop_oldest"},
+      }};
+  return section;
+}
+
+const Section& Route() {
+  static const Section section{
+      .name = "route",
+      .help = "Which events go to which targets. Without the key `routes` every target gets "
+              "everything. Keys in a rule are ANDed, rules in a list are ORed. A plain value is an "
+              "anchored glob, `a|b` are alternatives, `=~` begins an RE2 expression, `!` negates, "
+              "`>=` compares severities or numbers.",
+      .fields = {
+          {.name = "name", .type = kName,
+           .help = "What it is called; `route-N` by its place if it has no name.",
+           .example = "incidents"},
+          {.name = "match", .type = kRules,
+           .help = "The events it takes; without the key all.",
+           .example = "[ { category: security, severity: \">=warning\" }, { kind: Node } ]"},
+          {.name = "drop", .type = kRules, .help = "The events it does not take; looked at first.",
+           .example = "{ namespace: \"*-test|sandbox\" }"},
+          {.name = "to", .type = kTextList, .required = true, .help = "The targets' names.",
+           .example = "[stdout]"},
+      }};
+  return section;
+}
+
+const Section& Batch() {
+  static const Section section{
+      .name = "batch",
+      .help = "How much is delivered at once.",
+      .fields = {
+          {.name = "events", .type = kInteger, .fallback = "1000", .min = 1, .max = 10'000,
+           .help = "Events at most.", .example = "200"},
+          {.name = "bytes", .type = kBytes, .fallback = "1MiB", .min = kKiB, .max = 16 * kMiB,
+           .help = "Bytes of payload at most; a larger event goes alone.", .example = "256KiB"},
+          {.name = "wait", .type = kDuration, .fallback = "0s", .max = kMinute,
+           .help = "How long to wait for a fuller batch, counted from its first event.",
+           .example = "200ms"},
+      }};
+  return section;
+}
+
+const Section& Timeout() {
+  static const Section section{
+      .name = "timeout",
+      .help = "How long an attempt may take.",
+      .fields = {
+          {.name = "connect", .type = kDuration, .fallback = "5s", .min = 10 * kMillisecond,
+           .max = 5 * kMinute, .step = kMillisecond,
+           .help = "To reach the target. Not above `request`.", .example = "2s"},
+          {.name = "request", .type = kDuration, .fallback = "30s", .min = 10 * kMillisecond,
+           .max = 10 * kMinute, .step = kMillisecond, .help = "For the whole exchange.",
+           .example = "10s"},
+      }};
+  return section;
+}
+
+const Section& Retry() {
+  static const Section section{
+      .name = "retry",
+      .help = "The pause after a failure: random up to `first`, doubled each time, up to `max`. "
+              "Retries never end; `max_age` ends the wait for an event.",
+      .fields = {
+          {.name = "first", .type = kDuration, .fallback = "1s", .min = kMillisecond, .max = kHour,
+           .help = "The longest first pause. Not above `max`.", .example = "500ms"},
+          {.name = "max", .type = kDuration, .fallback = "2m", .min = kMillisecond, .max = kDay,
+           .help = "The longest pause.", .example = "5m"},
+      }};
+  return section;
+}
+
+Variant Webhook() {
+  return {.word = "webhook",
+          .help = "Posts CloudEvents to an HTTP server; any 2xx answer counts as delivered.",
+          .fields = {
+              {.name = "url", .type = kUrl, .required = true, .words = {"http", "https"},
+               .help = "Where to post.", .example = "https://example.org/hook"},
+              {.name = "format", .type = kWord, .fallback = "structured",
+               .words = {"structured", "batch", "jsonl"},
+               .help = "`structured` is one event a request, `batch` a JSON array, `jsonl` one "
+                       "event a line.",
+               .example = "batch"},
+              {.name = "headers", .type = kTextMap, .help = "Sent with every request.",
+               .example = "{ X-Team: platform }"},
+              {.name = "bearer", .type = kSecret, .help = "Sent as `Authorization: Bearer`.",
+               .example = "{ file: /etc/spool/secrets/hook }"},
+              {.name = "ca_file", .type = kText, .min = 1, .max = 4096,
+               .help = "PEM certificates to trust instead of the system's.",
+               .example = "/etc/spool/tls/ca.crt"},
+          }};
+}
+
+Variant Nats() {
+  return {.word = "nats",
+          .help = "Publishes to NATS JetStream, each event acknowledged and with `Nats-Msg-Id`.",
+          .fields = {
+              {.name = "url", .type = kUrl, .fallback = "nats://127.0.0.1:4222",
+               .words = {"nats"}, .help = "The server.", .example = "nats://nats:4222"},
+              {.name = "subject", .type = kText, .fallback = "spool.{stream}", .min = 1,
+               .max = 255, .help = "The subject; `{stream}` is the event's stream.",
+               .example = "\"events.{stream}\""},
+              {.name = "stream", .type = kText, .max = 255,
+               .help = "A JetStream stream that is created with that subject if it is missing; "
+                       "without the key it must exist.",
+               .example = "EVENTS"},
+              {.name = "window", .type = kInteger, .fallback = "256", .min = 1, .max = 65536,
+               .help = "Publishes without an acknowledgement at most.", .example = "1000"},
+              {.name = "token", .type = kSecret, .help = "To log in with a token.",
+               .example = "{ env: NATS_TOKEN }"},
+              {.name = "username", .type = kText, .max = 255,
+               .help = "To log in with a password; needs `password`.", .example = "spool"},
+              {.name = "password", .type = kSecret, .help = "Belongs to `username`.",
+               .example = "{ file: /etc/spool/secrets/nats }"},
+          }};
+}
+
+const Section& Target() {
+  static const Section section{
+      .name = "target",
+      .help = "Where events go. Names are 1 to 63 of a-z, 0-9 and '-'; a target's place in the "
+              "journal is kept under its name.",
+      .fields = {
+          {.name = "type", .type = kText, .required = true, .max = 63,
+           .help = "What kind of target it is; it decides the further keys.",
+           .example = "webhook"},
+          {.name = "batch", .type = kSection, .section = &Batch()},
+          {.name = "timeout", .type = kSection, .section = &Timeout()},
+          {.name = "retry", .type = kSection, .section = &Retry()},
+          {.name = "concurrency", .type = kInteger, .fallback = "1", .min = 1, .max = 64,
+           .help = "Requests at once. Above 1 the order between requests is given up. It counts "
+                   "for a `webhook` whose format is `structured`.",
+           .example = "8"},
+          {.name = "rate", .type = kRate, .fallback = "0", .max = 10'000'000, .zero = "no limit",
+           .help = "Events a second at most.", .example = "100/s"},
+          {.name = "max_age", .type = kDuration, .fallback = "0s", .min = kSecond,
+           .max = 3650 * kDay, .zero = "never",
+           .help = "An event that is not delivered at this age becomes a dead letter.",
+           .example = "3d"},
+          {.name = "start", .type = kWhen, .fallback = "now",
+           .help = "Where a new target begins: `now`, `beginning` (what was kept before it came), "
+                   "or a time. A target that has begun goes on from where it is.",
+           .example = "beginning"},
+      },
+      .variants = {Webhook(),
+                   Nats(),
+                   {.word = "file",
+                    .help = "Appends JSON lines to a file, synced once a batch.",
+                    .fields = {{.name = "path", .type = kText, .required = true, .min = 1,
+                                .max = 4096, .help = "The file.",
+                                .example = "/var/log/spool/events.jsonl"}}},
+                   {.word = "stdout", .help = "Prints JSON lines.", .fields = {}},
+                   {.word = "null", .help = "Takes everything and keeps nothing.", .fields = {}}},
+      .later_variants = {"kafka", "amqp", "servicenow", "glpi", "splunk", "elastic", "qradar",
+                         "syslog", "relp", "sentinel", "slack", "otlp"}};
+  return section;
+}
+
+Section Whole() {
+  static const Section cluster = Cluster();
+  static const Section log = Log();
+  static const Section journal = JournalSection();
+  static const Section admin = Admin();
+  return {
+      .name = "configuration",
+      .help = "A YAML file, or a directory whose `*.yaml` and `*.yml` files are read as one.",
+      .fields = {
+          {.name = "version", .type = kInteger, .required = true, .min = 1, .max = 1,
+           .help = "The version of this format.", .example = "1"},
+          {.name = "cluster", .type = kSection, .section = &cluster},
+          {.name = "data_dir", .type = kText, .fallback = "./spool-data", .min = 1, .max = 4096,
+           .help = "Where the journal lives. Created if it is missing.",
+           .example = "/var/lib/spool"},
+          {.name = "log", .type = kSection, .section = &log},
+          {.name = "journal", .type = kSection, .section = &journal},
+          {.name = "admin", .type = kSection, .section = &admin},
+          {.name = "sources", .type = kSectionMap, .section = &Source()},
+          {.name = "streams", .type = kSectionMap, .section = &Stream()},
+          {.name = "routes", .type = kSectionList, .section = &Route()},
+          {.name = "targets", .type = kSectionMap, .section = &Target()},
+      }};
+}
+
+constexpr DefaultStream kDefaultStreams[] = {
+    {.name = "kubernetes-events", .holds = "everything no other stream takes", .age = "7d"},
+    {.name = "infrastructure-changes", .holds = "category infrastructure", .age = "14d"},
+    {.name = "security-events", .holds = "category security", .age = "30d"},
+    {.name = "admission-control", .holds = "category admission", .age = "30d"},
+    {.name = "quarantine",
+     .holds = "what could not be understood; only a rule that names it reaches it",
+     .age = "7d",
+     .size = "256MiB",
+     .when_full = "drop_oldest",
+     .special = true},
+};
+
+}  // namespace
+
+const Section& ConfigSection() {
+  static const Section section = Whole();
+  return section;
+}
+
+std::span<const DefaultStream> DefaultStreamTable() { return kDefaultStreams; }
+
+}  // namespace spool

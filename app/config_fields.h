@@ -1,0 +1,25 @@
+// The tables of everything that can be configured.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/field.h"
+
+namespace spool {
+
+// The whole configuration; sections hang below it.
+const Section& ConfigSection();
+
+// A default stream's retention, where a stream of that name says nothing itself.
+struct DefaultStream {
+  std::string_view name;
+  std::string_view holds;      // for the reference page
+  std::string_view age;
+  std::string_view size = "0";
+  std::string_view when_full = "reject";
+  bool special = false;
+};
+std::span<const DefaultStream> DefaultStreamTable();
+
+}  // namespace spool

@@ -1,0 +1,177 @@
+// Targets: what the table of fields cannot say, and their settings.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/config_build.h"
+#include "app/config_text.h"
+#include "base/time_text.h"
+
+namespace spool {
+namespace {
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return text;
+}
+
+bool IsHeaderName(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+// `small` must not exceed `large`.
+void CheckOrder(const Values& section, std::string_view small, std::string_view large,
+                ConfigProblems& problems) {
+  const FieldValue& a = section.At(small);
+  const FieldValue& b = section.At(large);
+  if (!a.good || !b.good || a.number <= b.number) return;
+  problems.Add(a.node != nullptr ? a.place : b.place,
+               fmt::format("'{}' ({}) must not be above '{}' ({})", small,
+                           BoundText(*a.field, a.number), large, BoundText(*b.field, b.number)));
+}
+
+void CheckHeaders(const Values& target, ConfigProblems& problems) {
+  const FieldValue& headers = target.At("headers");
+  if (!headers.good || headers.node == nullptr) return;
+  constexpr std::string_view kOwn[] = {"content-type",      "content-length", "host",
+                                       "transfer-encoding", "connection",     "expect"};
+  std::vector<std::string> seen;
+  for (const auto& [name, value] : headers.text_map) {
+    const std::string lower = Lower(name.text);
+    if (!IsHeaderName(name.text)) {
+      problems.Add(name.place, fmt::format("'{}' is not a header's name", name.text));
+    } else if (std::find(std::begin(kOwn), std::end(kOwn), lower) != std::end(kOwn)) {
+      problems.Add(name.place, fmt::format("the header '{}' is set by the target itself", name.text));
+    } else if (std::find(seen.begin(), seen.end(), lower) != seen.end()) {
+      problems.Add(name.place, fmt::format("the header '{}' is given twice", name.text));
+    }
+    seen.push_back(lower);
+    const YamlNode* node = headers.node->Find(name.text);
+    if (lower != "authorization" && lower != "proxy-authorization" && lower != "cookie") continue;
+    if (node == nullptr) continue;
+    problems.Hide(*node);
+    if (lower == "authorization" && target.Written("bearer")) {
+      problems.Add(name.place, "the header Authorization is already set by 'bearer'");
+    } else if (!node->substituted) {
+      problems.Warn(name.place, fmt::format("the header '{}' holds a secret in plain text", name.text),
+                    "use bearer: { file: PATH }, or \"${VARIABLE}\" for the value");
+    }
+  }
+}
+
+WebhookSettings BuildWebhook(const Values& target, ConfigProblems& problems) {
+  WebhookSettings out;
+  out.url = target.Text("url");
+  const std::string& format = target.Text("format");
+  out.format = format == "batch"   ? WebhookSettings::Format::kBatch
+               : format == "jsonl" ? WebhookSettings::Format::kJsonLines
+                                   : WebhookSettings::Format::kStructured;
+  CheckHeaders(target, problems);
+  for (const auto& [name, value] : target.At("headers").text_map) {
+    out.headers.emplace_back(name.text, value);
+  }
+  out.bearer = target.At("bearer").secret;
+  out.concurrency = static_cast<int>(target.Number("concurrency"));
+  out.ca_file = target.Text("ca_file");
+  return out;
+}
+
+void CheckSubject(const FieldValue& subject, ConfigProblems& problems) {
+  if (!subject.good) return;
+  std::string text = subject.text;
+  constexpr std::string_view kStream = "{stream}";
+  for (size_t at = text.find(kStream); at != std::string::npos; at = text.find(kStream, at)) {
+    text.replace(at, kStream.size(), "s");
+  }
+  const bool bad = text.find_first_of(" {}*>") != std::string::npos || text.front() == '.' ||
+                   text.back() == '.' || text.find("..") != std::string::npos;
+  if (!bad) return;
+  problems.Add(subject.place, "'subject' is not a subject to publish to",
+               "words joined by '.', without wildcards; {stream} is the event's stream");
+}
+
+NatsSettings BuildNats(const Values& target, ConfigProblems& problems) {
+  NatsSettings out;
+  out.url = target.Text("url");
+  out.subject = target.Text("subject");
+  out.stream = target.Text("stream");
+  out.window = static_cast<int>(target.Number("window"));
+  out.token = target.At("token").secret;
+  out.username = target.Text("username");
+  out.password = target.At("password").secret;
+  CheckSubject(target.At("subject"), problems);
+  if (const FieldValue& stream = target.At("stream");
+      stream.good && stream.text.find_first_of(" .*>/\\") != std::string::npos) {
+    problems.Add(stream.place, "'stream' must not hold spaces, '.', '*', '>', '/' or '\\'");
+  }
+  if (target.Written("username") != target.Written("password")) {
+    const bool user = target.Written("username");
+    problems.Add(target.At(user ? "username" : "password").place,
+                 fmt::format("'{}' needs '{}' beside it", user ? "username" : "password",
+                             user ? "password" : "username"));
+  } else if (target.Written("token") && target.Written("username")) {
+    problems.Add(target.At("token").place, "'token' and 'username' exclude each other");
+  }
+  return out;
+}
+
+void SetStart(const FieldValue& start, TargetConfig& out) {
+  if (start.text == "beginning") {
+    out.start = TargetConfig::Start::kBeginning;
+  } else if (start.text != "now") {
+    out.start = TargetConfig::Start::kTime;
+    if (const auto time = ParseWhen(start.text, RealClock().Now())) out.start_time = *time;
+  }
+}
+
+}  // namespace
+
+TargetConfig BuildTarget(const Values& target, ConfigProblems& problems) {
+  TargetConfig out;
+  TargetSettings& settings = out.settings;
+  settings.name = target.name;
+  settings.type = target.variant->word;
+  settings.sink.target = target.name;
+  const auto millis = [&](std::string_view name) {
+    return std::chrono::duration_cast<Millis>(target.In("timeout").Duration(name));
+  };
+  settings.sink.timeout = {millis("connect"), millis("request")};
+  CheckOrder(target.In("timeout"), "connect", "request", problems);
+  settings.batch = {static_cast<size_t>(target.In("batch").Number("events")),
+                    static_cast<size_t>(target.In("batch").Number("bytes")),
+                    target.In("batch").Duration("wait")};
+  settings.retry.first = target.In("retry").Duration("first");
+  settings.retry.max = target.In("retry").Duration("max");
+  CheckOrder(target.In("retry"), "first", "max", problems);
+  settings.events_per_second = target.At("rate").real;
+  settings.age_max = target.Duration("max_age");
+  SetStart(target.At("start"), out);
+
+  bool concurrent = false;
+  if (settings.type == "webhook") {
+    WebhookSettings webhook = BuildWebhook(target, problems);
+    concurrent = webhook.format == WebhookSettings::Format::kStructured;
+    settings.sink.of = std::move(webhook);
+  } else if (settings.type == "nats") {
+    settings.sink.of = BuildNats(target, problems);
+  } else if (settings.type == "file") {
+    settings.sink.of = FileSettings{target.Text("path")};
+  } else if (settings.type == "stdout") {
+    settings.sink.of = StdoutSettings{};
+  } else {
+    settings.sink.of = NullSettings{};
+  }
+  const FieldValue& concurrency = target.At("concurrency");
+  if (concurrency.good && concurrency.number > 1 && !concurrent) {
+    problems.Warn(concurrency.place,
+                  fmt::format("'concurrency' has no effect on the target '{}'", target.name),
+                  "it counts for a webhook whose format is structured");
+  }
+  return out;
+}
+
+}  // namespace spool

@@ -1,0 +1,139 @@
+#include "app/ctl/event_printer.h"
+
+#include "app/ctl/text.h"
+
+namespace spool::ctl {
+namespace {
+
+Style SeverityStyle(const std::string& severity) {
+  if (severity == "critical" || severity == "error") return Style::kBad;
+  return severity == "warning" ? Style::kWarn : Style::kPlain;
+}
+
+// "Pod/payments/api-7c9"
+std::string ObjectOf(const Json& event) {
+  std::string text;
+  for (const char* key : {"kind", "namespace", "name"}) {
+    const std::string part = event[key].Text();
+    if (!part.empty()) text += (text.empty() ? "" : "/") + part;
+  }
+  return text.empty() ? event["subject"].Text() : text;
+}
+
+// "11-20 06:11:14": the whole time is in the wide table.
+std::string ShortTime(const Json& time) {
+  std::string text = TimeOf(time);
+  return text.size() < 20 ? text : text.substr(5, 5) + " " + text.substr(11, 8);
+}
+
+std::string Indented(const std::string& json) {
+  std::string out = "  ";
+  for (const char c : json) {
+    out += c;
+    if (c == '\n') out += "  ";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string MessageOf(const Json& data) {
+  for (const char* key : {"message", "note", "output"}) {
+    const std::string text = data[key].Text();
+    if (!text.empty()) return text;
+  }
+  const std::string status = data["responseStatus"]["message"].Text();
+  if (!status.empty()) return status;
+  const std::string verb = data["verb"].Text();
+  const std::string uri = data["requestURI"].Text();
+  if (verb.empty() || uri.empty()) return {};
+  const std::string user = data["user"]["username"].Text();
+  return verb + " " + uri + (user.empty() ? "" : " by " + user);
+}
+
+Table EventTable(bool wide, bool by_event_time) {
+  if (!wide) {
+    return Table({{by_event_time ? "EVENT-TIME" : "TIME"},
+                  {"SEVERITY"},
+                  {"STREAM", false, 8},
+                  {"OBJECT", false, 14},
+                  {"REASON", false, 8},
+                  {"MESSAGE", false, 12}});
+  }
+  return Table({{"SEQUENCE", true},
+                {"ACCEPTED"},
+                {"EVENT-TIME"},
+                {"SEVERITY"},
+                {"STREAM"},
+                {"CATEGORY"},
+                {"PRODUCER"},
+                {"OBJECT"},
+                {"REASON"},
+                {"ID"},
+                {"MESSAGE"}});
+}
+
+void AddEventRow(Table& table, const std::string& line, bool wide, bool by_event_time) {
+  const Result<Json> parsed = Json::Parse(line);
+  const Json event = parsed ? *parsed : Json();
+  const std::string severity = event["severity"].Text();
+  const std::string message =
+      parsed ? MessageOf(event["data"]) : "(cannot be shown as a row: use -o jsonl)";
+  if (!wide) {
+    table.Add({ShortTime(event[by_event_time ? "time" : "acceptedtime"]),
+               Cell(severity, SeverityStyle(severity)), event["stream"].Text(), ObjectOf(event),
+               event["reason"].Text(), message});
+    return;
+  }
+  const std::string category = event["category"].Text();
+  const std::string subcategory = event["subcategory"].Text();
+  table.Add({event["sequence"].Text(), event["acceptedtime"].Text(), event["time"].Text(),
+             Cell(severity, SeverityStyle(severity)), event["stream"].Text(),
+             subcategory.empty() ? category : category + "/" + subcategory,
+             event["producer"].Text(), ObjectOf(event), event["reason"].Text(), event["id"].Text(),
+             message});
+}
+
+EventPrinter::EventPrinter(Printer& out, bool by_event_time, bool endless)
+    : out_(out),
+      by_event_time_(by_event_time),
+      endless_(endless),
+      table_(EventTable(out.wide(), by_event_time)) {}
+
+void EventPrinter::Add(std::span<const std::string> lines) {
+  for (const std::string& line : lines) {
+    switch (out_.format()) {
+      case Format::kTable:
+      case Format::kWide: AddEventRow(table_, line, out_.wide(), by_event_time_); break;
+      case Format::kJson:
+        if (endless_) {
+          out_.Pretty(line);
+        } else {
+          out_.Raw((printed_ == 0 ? "[\n" : ",\n") + Indented(out_.Safe(PrettyJson(line))));
+        }
+        break;
+      case Format::kJsonl: out_.Line(out_.Safe(line)); break;
+      case Format::kYaml: {
+        const Result<Json> event = Json::Parse(line);
+        out_.Raw("- " + (event ? event->Yaml(2).substr(2) : out_.Safe(line) + "\n"));
+        break;
+      }
+      case Format::kName: {
+        const Result<Json> event = Json::Parse(line);
+        if (event) out_.Line("event/" + Visible((*event)["id"].Text()));
+        break;
+      }
+    }
+    ++printed_;
+  }
+  if (!table_.empty()) out_.Raw(table_.Render(out_.look()));
+  if (endless_) out_.Flush();
+}
+
+void EventPrinter::Finish() {
+  if (out_.format() == Format::kJson && !endless_) out_.Raw(printed_ == 0 ? "[]\n" : "\n]\n");
+  if (out_.format() == Format::kYaml && !endless_ && printed_ == 0) out_.Line("[]");
+  if (out_.human() && !endless_ && printed_ == 0) out_.Note("no events");
+}
+
+}  // namespace spool::ctl

@@ -1,0 +1,3 @@
+#include "app/ctl/cli.h"
+
+int main(int argc, char** argv) { return spool::ctl::RunCtl(argc, argv); }

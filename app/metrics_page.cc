@@ -1,0 +1,217 @@
+#include "app/metrics_page.h"
+
+#include <array>
+
+#include "app/json_views.h"
+#include "base/metrics.h"
+#include "spool/cursor.h"
+#include "spool/dead_letters.h"
+
+namespace spool {
+namespace {
+
+double Seconds(uint64_t micros) { return static_cast<double>(micros) / 1e6; }
+double Seconds(SystemTime time) { return static_cast<double>(ToMicros(time)) / 1e6; }
+double Seconds(const std::optional<SystemTime>& time) { return time ? Seconds(*time) : 0; }
+double Real(uint64_t count) { return static_cast<double>(count); }
+
+void WriteBuild(MetricsWriter& out, const AdminContext& context) {
+  out.Gauge("spool_build_info", "Always 1; the version is its label.",
+            {{"version", SPOOL_VERSION}}, 1);
+  out.Gauge("spool_ready", "1 while the service takes and passes on events.", {},
+            context.readiness().ready ? 1 : 0);
+}
+
+void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
+  for (const HttpSource* source : parts.sources) {
+    const SourceStatus status = source->status();
+    const net::HttpServerStats server = source->server_stats();
+    const auto labels = [&](const char* key = nullptr, const char* value = nullptr) {
+      MetricLabels out{{"source", status.name}};
+      if (key != nullptr) out.emplace_back(key, value);
+      return out;
+    };
+    out.Gauge("spool_source_up", "1 while the source takes events.", labels(),
+              status.state == "up" ? 1 : 0);
+    out.Gauge("spool_source_last_event_timestamp_seconds",
+              "When the source last stored an event; 0 before the first.", labels(),
+              Seconds(status.last_event));
+    out.Counter("spool_ingest_requests_total", "Requests that carried events, or tried to.",
+                labels(), Real(status.requests));
+    const char* events = "Events of requests that were answered, by what became of them.";
+    out.Counter("spool_ingest_events_total", events, labels("result", "stored"),
+                Real(status.events));
+    out.Counter("spool_ingest_events_total", events, labels("result", "duplicate"),
+                Real(status.duplicates));
+    out.Counter("spool_ingest_events_total", events, labels("result", "quarantined"),
+                Real(status.quarantined));
+    out.Counter("spool_ingest_bytes_total", "Bytes of request bodies after decompression.",
+                labels(), Real(status.bytes));
+    const char* rejected = "Requests that were refused, by who refused them.";
+    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "refused"),
+                Real(status.rejected));
+    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "overload"),
+                Real(server.shed));
+    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "malformed"),
+                Real(server.malformed));
+    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "connections"),
+                Real(server.refused));
+    out.Gauge("spool_ingest_in_flight_bytes", "Bytes of request bodies in memory.", labels(),
+              Real(server.in_flight_bytes));
+    out.Gauge("spool_ingest_connections", "Connections that are open.", labels(),
+              Real(server.connections));
+  }
+}
+
+void WriteJournal(MetricsWriter& out, const AdminParts& parts) {
+  const Journal::Counters counters = parts.journal.counters();
+  const SequenceRange stored = parts.journal.stored();
+  out.Gauge("spool_journal_read_only", "1 after a storage error: nothing is accepted any more.",
+            {}, parts.journal.healthy() ? 0 : 1);
+  out.Counter("spool_journal_commits_total", "Group commits, each with one sync.", {},
+              Real(counters.commits));
+  out.Counter("spool_journal_commit_events_total", "Events stored by group commits.", {},
+              Real(counters.commit_events));
+  out.Counter("spool_journal_commit_seconds_total", "Time spent in commits, packing included.", {},
+              Seconds(counters.commit_micros));
+  out.Counter("spool_journal_fsync_seconds_total", "Time spent inside synced writes.", {},
+              Seconds(counters.sync_micros));
+  out.Counter("spool_journal_duplicates_total", "Repeats that were not stored again.", {},
+              Real(counters.duplicates));
+  out.Counter("spool_journal_raw_bytes_total", "Bytes of events before compression.", {},
+              Real(counters.raw_bytes));
+  out.Counter("spool_journal_stored_bytes_total", "Bytes of events after compression.", {},
+              Real(counters.stored_bytes));
+  out.Gauge("spool_journal_queued_bytes", "Bytes of events that wait to be committed.", {},
+            Real(counters.queued_bytes));
+  out.Gauge("spool_journal_first_sequence", "The first sequence that is kept.", {},
+            Real(stored.first.value));
+  out.Gauge("spool_journal_end_sequence", "The next sequence to be given.", {},
+            Real(stored.end.value));
+}
+
+void WriteStreams(MetricsWriter& out, const AdminParts& parts) {
+  for (const StreamStatus& stream : parts.journal.Streams()) {
+    const MetricLabels labels{{"stream", stream.name}};
+    out.Gauge("spool_stream_events", "Events that are kept.", labels, Real(stream.events));
+    out.Gauge("spool_stream_bytes", "Bytes on disk, compressed.", labels, Real(stream.bytes));
+    out.Gauge("spool_stream_quota_bytes", "The stream's own limit in bytes on disk; 0: none.",
+              labels, Real(stream.bytes_max));
+    out.Gauge("spool_stream_oldest_timestamp_seconds",
+              "When the oldest kept event was accepted; 0 when there is none.", labels,
+              Seconds(stream.oldest));
+    out.Gauge("spool_stream_newest_timestamp_seconds",
+              "When the newest kept event was accepted; 0 when there is none.", labels,
+              Seconds(stream.newest));
+    out.Gauge("spool_stream_full", "1 while new events of the stream are refused.", labels,
+              stream.full ? 1 : 0);
+    out.Counter("spool_stream_expired_events_total", "Events that retention removed.", labels,
+                Real(stream.evicted));
+  }
+}
+
+void WriteTarget(MetricsWriter& out, const TargetStatus& target) {
+  const Account& account = target.account;
+  const auto labels = [&](const char* key = nullptr, std::string_view value = {}) {
+    MetricLabels out{{"target", target.name}};
+    if (key != nullptr) out.emplace_back(key, value);
+    return out;
+  };
+  out.Gauge("spool_target_lag_events", "Events that the target has not had yet.", labels(),
+            Real(account.pending));
+  out.Gauge("spool_target_oldest_unacked_timestamp_seconds",
+            "When the oldest event that waits was accepted; 0 when nothing waits.", labels(),
+            account.pending == 0 ? 0 : Seconds(target.pump.oldest_unsettled));
+  const char* settled = "Events that were settled, by how.";
+  const std::array<std::pair<const char*, uint64_t>, 5> outcomes{
+      {{"delivered", account.delivered - std::min(account.delivered, account.duplicates)},
+       {"duplicate", account.duplicates},
+       {"filtered", account.filtered},
+       {"expired", account.evicted},
+       {"skipped", account.skipped}}};
+  for (const auto& [outcome, count] : outcomes) {
+    out.Counter("spool_target_events_total", settled, labels("outcome", outcome), Real(count));
+  }
+  // A gauge: a dead letter whose retry arrives counts as delivered instead.
+  out.Gauge("spool_target_dead_lettered_events",
+            "Events that are in the dead letters or were dropped from them.", labels(),
+            Real(account.dead_lettered));
+  out.Gauge("spool_target_accepted_events", "Events of the target's streams since its start.",
+            labels(), Real(account.accepted));
+  out.Gauge("spool_ledger_difference",
+            "Accepted less delivered, filtered, dead-lettered, evicted, skipped and pending: "
+            "anything but 0 is a loss.",
+            labels(), Real(account.accepted) - Real(account.settled() + account.pending));
+  out.Counter("spool_target_attempts_total", "Deliveries that were tried.", labels(),
+              Real(target.pump.attempts));
+  out.Counter("spool_target_retries_total", "Events whose delivery had to be repeated.", labels(),
+              Real(account.retries));
+  for (const TargetState state :
+       {TargetState::kOk, TargetState::kBackoff, TargetState::kHold, TargetState::kPaused}) {
+    out.Gauge("spool_target_state", "1 for the state that the target is in.",
+              labels("state", TargetStateName(state)), target.pump.state == state ? 1 : 0);
+  }
+  out.Gauge("spool_target_last_success_timestamp_seconds",
+            "When the target last took something; 0 if it has not since the start.", labels(),
+            Seconds(target.pump.last_success_at));
+}
+
+void WriteDeadLetters(MetricsWriter& out, const AdminParts& parts) {
+  std::map<std::string, DeadLetterTotals> totals;
+  for (const auto& [name, forwarder] : parts.targets) totals[name].target = name;
+  for (DeadLetterTotals& total : parts.journal.dead_letters().Totals()) {
+    totals[total.target] = total;
+  }
+  for (const auto& [target, total] : totals) {
+    const MetricLabels labels{{"target", target}};
+    out.Gauge("spool_dlq_events", "Dead letters that wait for an operator.", labels,
+              Real(total.count));
+    out.Gauge("spool_dlq_bytes", "Bytes of dead letters.", labels, Real(total.bytes));
+    out.Gauge("spool_dlq_oldest_timestamp_seconds",
+              "When the oldest dead letter failed first; 0 when there is none.", labels,
+              Seconds(total.oldest));
+  }
+}
+
+void WriteReplays(MetricsWriter& out, const AdminParts& parts) {
+  std::array<uint64_t, 5> jobs{};
+  for (const ReplayStatus& replay : parts.replays.List()) {
+    ++jobs[static_cast<size_t>(replay.state)];
+  }
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    out.Gauge("spool_replay_jobs", "Replays that are remembered, by state.",
+              {{"state", std::string(ReplayStateName(static_cast<ReplayState>(i)))}},
+              Real(jobs[i]));
+  }
+}
+
+void WriteDisk(MetricsWriter& out, const AdminParts& parts) {
+  const DiskStatus disk = parts.journal.Disk();
+  out.Gauge("spool_disk_capacity_bytes", "Size of the journal's volume.", {},
+            Real(disk.capacity_bytes));
+  out.Gauge("spool_disk_free_bytes", "Free bytes of the journal's volume.", {},
+            Real(disk.free_bytes));
+  out.Gauge("spool_disk_used_bytes", "Bytes that the journal uses.", {}, Real(disk.used_bytes));
+  out.Gauge("spool_disk_below_reserve", "1 while new events are refused to keep the reserve.", {},
+            disk.below_reserve ? 1 : 0);
+}
+
+}  // namespace
+
+std::string MetricsPage(const AdminContext& context, const AdminParts* parts) {
+  MetricsWriter out;
+  WriteBuild(out, context);
+  if (parts != nullptr) {
+    WriteIngest(out, *parts);
+    WriteJournal(out, *parts);
+    WriteStreams(out, *parts);
+    for (const auto& [name, forwarder] : parts->targets) WriteTarget(out, forwarder->status());
+    WriteDeadLetters(out, *parts);
+    WriteReplays(out, *parts);
+    WriteDisk(out, *parts);
+  }
+  out.Process();
+  return out.Text();
+}
+
+}  // namespace spool

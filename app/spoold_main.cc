@@ -1,0 +1,256 @@
+// The daemon: command line, signals, exit statuses. Everything else is Service.
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <semaphore>
+#include <string>
+
+#include "app/config.h"
+#include "app/service.h"
+#include "base/log.h"
+#include "base/thread.h"
+
+namespace spool {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitStorage = 74;
+constexpr int kExitConfig = 78;
+
+constexpr std::chrono::seconds kStopTime{20};
+constexpr std::chrono::seconds kStopGrace{5};      // then the process ends whatever still hangs
+constexpr Millis kFatalStopTime{300};              // after a storage error
+constexpr Millis kFatalExitTime{800};
+
+struct Options {
+  std::string config;
+  ConfigOverrides overrides;
+};
+
+void Say(std::string_view line) { std::fprintf(stderr, "spoold: %.*s\n", int(line.size()), line.data()); }
+
+// Core dumps and debuggers would show events, which may hold what nobody else should see.
+void HideMemory() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+  umask(077);
+}
+
+void DieWithoutMemory() {
+  constexpr char kText[] = "spoold: out of memory\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+  abort();
+}
+
+// Every thread that is started later inherits the mask; main takes the signals with sigwait.
+sigset_t BlockSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGRTMIN}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+// Ends the process once it was armed and the time has passed, whatever any other thread does.
+class Watchdog {
+ public:
+  void Arm(int status, Millis within) {
+    status_ = status;
+    within_ = within;
+    armed_.release();
+  }
+  void Start() {
+    std::thread([this] {
+      pthread_setname_np(pthread_self(), "watchdog");
+      armed_.acquire();
+      const Millis within = within_;
+      if (!defused_.try_acquire_for(within)) _exit(status_);
+    }).detach();
+  }
+
+ private:
+  std::atomic<int> status_{0};
+  std::atomic<Millis> within_{Millis(0)};
+  std::binary_semaphore armed_{0};
+  std::binary_semaphore defused_{0};  // never released: the process ends first
+};
+
+// Static, since their threads run until the process ends.
+Watchdog& FatalWatchdog() {
+  static auto* const watchdog = new Watchdog;
+  return *watchdog;
+}
+Watchdog& StopWatchdog() {
+  static auto* const watchdog = new Watchdog;
+  return *watchdog;
+}
+
+// 0 to go on, otherwise the exit status plus one.
+int ReadCommandLine(int argc, char** argv, Options* options) {
+  CLI::App app("Takes Kubernetes events in durably, passes them on, and sends them again.", "spoold");
+  bool docs = false;
+  bool schema = false;
+  app.add_option("--config", options->config, "Configuration: a YAML file, or a directory of them")
+      ->type_name("FILE|DIR");
+  app.add_option("--data-dir", options->overrides.data_dir, "Where the journal is")->type_name("DIR");
+  app.add_option("--ingest", options->overrides.ingest, "Address of the first http source")
+      ->type_name("ADDR");
+  app.add_option("--admin", options->overrides.admin, "Address of the admin listener")
+      ->type_name("ADDR");
+  app.add_flag("--print-config-docs", docs, "Print the reference of the configuration");
+  app.add_flag("--print-config-schema", schema, "Print the JSON Schema of the configuration");
+  app.set_version_flag("--version", std::string("spoold " SPOOL_VERSION));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return 1 + app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    app.exit(e);
+    return 1 + kExitUsage;
+  }
+  for (const char* flag : {"--config", "--data-dir", "--ingest", "--admin"}) {
+    if (app.count(flag) > 0 && app.get_option(flag)->as<std::string>().empty()) {
+      Say(std::string(flag) + " takes a value that is not empty");
+      return 1 + kExitUsage;
+    }
+  }
+  if (!docs && !schema) return 0;
+  const std::string text = docs ? ConfigDocs() : ConfigSchema();
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+                       std::fflush(stdout) == 0;
+  return 1 + (written ? 0 : kExitFailed);
+}
+
+// 0 and the configuration, or the exit status.
+int ReadConfig(const Options& options, Config* config) {
+  if (options.config.empty()) {
+    *config = DefaultConfig();
+  } else {
+    ConfigResult result = LoadConfig(options.config);
+    for (const auto* problems : {&result.warnings, &result.problems}) {
+      for (const ConfigProblem& problem : *problems) std::fputs(FormatProblem(problem).c_str(), stderr);
+    }
+    if (!result.config) return kExitConfig;
+    *config = std::move(*result.config);
+  }
+  if (const Status applied = ApplyOverrides(options.overrides, config); !applied) {
+    Say(applied.error().message);
+    return kExitUsage;
+  }
+  return 0;
+}
+
+int ExplainFailure(const Config& config, const Error& error) {
+  switch (error.code) {
+    case Code::kConflict:
+      Say("cannot start, something else has what it needs, and nothing was touched: " + error.message);
+      return kExitFailed;
+    case Code::kStorage:
+      log::Error("The journal cannot be stored to.",
+                 {{"data_dir", config.data_dir}, {"error", error.message}});
+      return kExitStorage;
+    case Code::kInvalid:
+      Say("cannot start with this configuration: " + error.message);
+      return kExitConfig;
+    default: Say("cannot start: " + error.message); return kExitFailed;
+  }
+}
+
+int NextSignal(const sigset_t& set) {
+  int number = 0;
+  while (sigwait(&set, &number) != 0) {
+  }
+  return number;
+}
+
+// Who asks twice does not want to wait: what is durable stays so.
+void EndAtSecondSignal(const sigset_t& set) {
+  std::thread([set] {
+    pthread_setname_np(pthread_self(), "signals");
+    for (;;) {
+      const int number = NextSignal(set);
+      if (number != SIGTERM && number != SIGINT) continue;
+      log::Warn("A second signal ends the process at once; what was acknowledged is on disk.",
+                {{"signal", number}});
+      _exit(128 + number);
+    }
+  }).detach();
+}
+
+int Serve(Service& service, const sigset_t& set) {
+  for (;;) {
+    const int number = NextSignal(set);
+    const SteadyTime now = RealClock().Steady();
+    if (number == SIGRTMIN) {  // a storage error
+      service.Stop(now + kFatalStopTime);
+      return kExitStorage;
+    }
+    if (number == SIGHUP) {
+      log::Warn("SIGHUP is ignored: this version does not reload its configuration; restart it.");
+      continue;
+    }
+    log::Info("Stopping as a signal asked.",
+              {{"signal", number}, {"within_seconds", kStopTime.count()}});
+    StopWatchdog().Arm(kExitFailed, kStopTime + kStopGrace);
+    EndAtSecondSignal(set);
+    service.Stop(now + kStopTime);
+    log::Info("Stopped; everything that was acknowledged is on disk.");
+    return 0;
+  }
+}
+
+int Run(const Options& options) {
+  Config config;
+  if (const int status = ReadConfig(options, &config); status != 0) return status;
+  log::Configure(config.log_level, config.log_format);
+  const sigset_t set = BlockSignals();
+  FatalWatchdog().Start();
+  StopWatchdog().Start();
+  const pthread_t main_thread = pthread_self();
+  auto service = Service::Start(config, [main_thread](const Error&) {
+    FatalWatchdog().Arm(kExitStorage, kFatalExitTime);
+    pthread_kill(main_thread, SIGRTMIN);
+  });
+  if (!service && service.error().code == Code::kDamaged) {
+    log::Error("The journal is damaged and was left as it is; nothing is taken in or passed on. Copy "
+               "the data directory away, then restore it from a snapshot of its volume, or move it "
+               "aside to start with an empty journal.",
+               {{"data_dir", config.data_dir}, {"error", service.error().message}});
+    service = Service::ServeDamage(config, Error(service.error()));
+  }
+  if (!service) return ExplainFailure(config, service.error());
+  std::string ingest;
+  for (const std::string& address : (*service)->ingest_addresses()) {
+    ingest += (ingest.empty() ? "" : ",") + address;
+  }
+  log::Info("spoold is up.", {{"version", SPOOL_VERSION},
+                              {"ingest", ingest},
+                              {"admin", (*service)->admin_address()},
+                              {"data_dir", config.data_dir},
+                              {"targets", config.targets.size()}});
+  const int status = Serve(**service, set);
+  if (status == kExitStorage) _exit(status);  // destructors have nothing good to do any more
+  return status;
+}
+
+}  // namespace
+}  // namespace spool
+
+int main(int argc, char** argv) {
+  std::set_new_handler(spool::DieWithoutMemory);
+  spool::HideMemory();
+  spool::Options options;
+  if (const int done = spool::ReadCommandLine(argc, argv, &options); done != 0) return done - 1;
+  return spool::Run(options);
+}

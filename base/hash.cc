@@ -1,0 +1,126 @@
+#include "base/hash.h"
+
+#include <openssl/evp.h>
+#include <sys/random.h>
+#include <xxhash.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/assert.h"
+
+namespace spool {
+namespace {
+
+// Fetching the digest is the slow part of OpenSSL 3, so each thread does it once.
+class Sha256 {
+ public:
+  Sha256() : md_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
+    SPOOL_ASSERT(md_ != nullptr && context_ != nullptr);
+  }
+  ~Sha256() {
+    EVP_MD_CTX_free(context_);
+    EVP_MD_free(md_);
+  }
+  void Digest(std::string_view text, uint8_t out[32]) {
+    unsigned length = 0;
+    const bool ok = EVP_DigestInit_ex2(context_, md_, nullptr) == 1 &&
+                    EVP_DigestUpdate(context_, text.data(), text.size()) == 1 &&
+                    EVP_DigestFinal_ex(context_, out, &length) == 1;
+    SPOOL_ASSERT(ok && length == 32);
+  }
+
+ private:
+  EVP_MD* md_;
+  EVP_MD_CTX* context_;
+};
+
+Hash128 FromXxh(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  Hash128 result;
+  std::memcpy(result.bytes.data(), canonical.digest, sizeof canonical.digest);
+  return result;
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+std::string Hash128::Hex() const {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(32, '0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    text[2 * i] = kDigits[bytes[i] >> 4];
+    text[2 * i + 1] = kDigits[bytes[i] & 15];
+  }
+  return text;
+}
+
+std::optional<Hash128> Hash128::FromHex(std::string_view hex) {
+  if (hex.size() != 32) return std::nullopt;
+  Hash128 hash;
+  for (size_t i = 0; i < 16; ++i) {
+    const int high = HexDigit(hex[2 * i]);
+    const int low = HexDigit(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    hash.bytes[i] = static_cast<uint8_t>(high * 16 + low);
+  }
+  return hash;
+}
+
+Hash128 Sha256Prefix(std::string_view text) {
+  thread_local Sha256 sha;
+  uint8_t digest[32];
+  sha.Digest(text, digest);
+  Hash128 hash;
+  std::memcpy(hash.bytes.data(), digest, hash.bytes.size());
+  return hash;
+}
+
+Hash128 FastHash128(std::string_view bytes) {
+  return FromXxh(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+uint64_t FastHash64(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+FastHasher::FastHasher() : state_(XXH3_createState()) {
+  SPOOL_ASSERT(state_ != nullptr);
+  Reset();
+}
+FastHasher::~FastHasher() { XXH3_freeState(static_cast<XXH3_state_t*>(state_)); }
+void FastHasher::Reset() { XXH3_128bits_reset(static_cast<XXH3_state_t*>(state_)); }
+void FastHasher::Add(std::string_view bytes) {
+  XXH3_128bits_update(static_cast<XXH3_state_t*>(state_), bytes.data(), bytes.size());
+}
+Hash128 FastHasher::Digest() const {
+  return FromXxh(XXH3_128bits_digest(static_cast<const XXH3_state_t*>(state_)));
+}
+
+void FillRandom(std::span<uint8_t> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = getrandom(out.data() + done, out.size() - done, 0);
+    SPOOL_ASSERT(n > 0 || errno == EINTR);
+    if (n > 0) done += static_cast<size_t>(n);
+  }
+}
+
+Hash128 RandomHash128() {
+  Hash128 hash;
+  FillRandom(hash.bytes);
+  return hash;
+}
+
+uint64_t RandomUint64() {
+  uint64_t value = 0;
+  FillRandom({reinterpret_cast<uint8_t*>(&value), sizeof value});
+  return value;
+}
+
+}  // namespace spool

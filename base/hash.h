@@ -1,0 +1,51 @@
+// Hashes: one cryptographic (identities that nobody may forge), one fast (integrity on disk).
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace spool {
+
+// 128 bits, used as event ids, problem keys and chunk hashes. Value type; all zero means "none".
+struct Hash128 {
+  std::array<uint8_t, 16> bytes{};
+  auto operator<=>(const Hash128&) const = default;
+  bool empty() const { return *this == Hash128{}; }
+  // 32 lower-case hex digits.
+  std::string Hex() const;
+  static std::optional<Hash128> FromHex(std::string_view hex);
+};
+
+// The first 128 bits of SHA-256 over `text`. Any thread.
+Hash128 Sha256Prefix(std::string_view text);
+
+// XXH3; not for anything an attacker gains by colliding.
+Hash128 FastHash128(std::string_view bytes);
+uint64_t FastHash64(std::string_view bytes);
+
+// XXH3-128 over several pieces as if they were one. One thread.
+class FastHasher {
+ public:
+  FastHasher();
+  ~FastHasher();
+  FastHasher(const FastHasher&) = delete;
+  FastHasher& operator=(const FastHasher&) = delete;
+  void Reset();
+  void Add(std::string_view bytes);
+  Hash128 Digest() const;
+
+ private:
+  void* state_;
+};
+
+// From the kernel's random source; aborts if there is none.
+void FillRandom(std::span<uint8_t> out);
+Hash128 RandomHash128();
+uint64_t RandomUint64();
+
+}  // namespace spool

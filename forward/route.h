@@ -1,0 +1,44 @@
+// Which events go to a target.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "forward/match.h"
+#include "spool/journal.h"
+
+namespace spool {
+
+// A route as configured.
+struct RouteSettings {
+  std::string name;
+  std::vector<RuleText> match;  // empty: everything
+  std::vector<RuleText> drop;   // looked at first
+  std::vector<std::string> to;
+};
+
+// All routes that lead to one target, compiled. Immutable; any thread.
+class Router {
+ public:
+  // The routes of `routes` whose `to` has `target`. With `no_routes_key` (the config has no
+  // routes at all) the target gets everything. kInvalid from a matcher.
+  static Result<Router> Compile(const std::vector<RouteSettings>& routes, std::string_view target,
+                                bool no_routes_key);
+  // True if some route takes the event. `special`: it lies in a special stream, which only routes
+  // that name the stream take from.
+  bool Wants(const EventView& event, bool special = false) const;
+  // The streams that could hold an event it wants; special ones only when named.
+  StreamSet Reach(const Journal& journal) const;
+
+ private:
+  struct Route {
+    std::string name;
+    Matcher match;
+    Matcher drop;
+    bool drops = false;
+  };
+  std::vector<Route> routes_;
+};
+
+}  // namespace spool

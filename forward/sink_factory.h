@@ -1,0 +1,58 @@
+// Makes a sink from its settings; the only place that knows which sinks exist.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "forward/sink.h"
+
+namespace spool {
+
+// What every target that talks over a network has.
+struct TargetTimeouts {
+  Millis connect{5000};
+  Millis request{30000};
+};
+
+struct WebhookSettings {
+  enum class Format { kStructured, kBatch, kJsonLines };
+  std::string url;
+  Format format = Format::kStructured;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<Secret> bearer;         // sent as Authorization: Bearer
+  int concurrency = 1;                  // of kStructured; above 1 gives up order between requests
+  std::string ca_file;
+};
+struct NatsSettings {
+  std::string url = "nats://127.0.0.1:4222";
+  std::string subject = "spool.{stream}";  // {stream} is the event's stream
+  std::string stream;                   // when set: created if missing, with `subject` as its subjects
+  int window = 256;                     // publishes without an ack at most
+  std::optional<Secret> token;
+  std::string username;
+  std::optional<Secret> password;
+};
+struct FileSettings {
+  std::string path;                     // JSON lines, appended; synced once a batch
+};
+struct StdoutSettings {};
+struct NullSettings {};
+
+struct SinkSettings {
+  std::string target;                   // its name, for logs
+  TargetTimeouts timeout;
+  std::variant<NullSettings, StdoutSettings, FileSettings, WebhookSettings, NatsSettings> of;
+};
+
+// kInvalid with the field's name for settings that can never work. Does not connect: a target
+// that is down at start is the pump's business.
+Result<std::unique_ptr<Sink>> MakeSink(const SinkSettings& settings);
+
+}  // namespace spool

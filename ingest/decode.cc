@@ -1,0 +1,431 @@
+#include "ingest/decode.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "ingest/classify.h"
+#include "ingest/identity.h"
+#include "ingest/json_scan.h"
+#include "ingest/json_text.h"
+#include "ingest/quarantine.h"
+#include "ingest/record.h"
+#include "ingest/shape.h"
+#include "ingest/split.h"
+
+namespace spool {
+namespace {
+
+constexpr std::string_view kDefaultStream = "kubernetes-events";
+constexpr std::string_view kQuarantineStream = "quarantine";
+
+std::string_view ReasonOf(JsonFault fault) {
+  switch (fault) {
+    case JsonFault::kNone: return "";
+    case JsonFault::kSyntax: return "invalid_json";
+    case JsonFault::kUtf8: return "invalid_utf8";
+    case JsonFault::kDepth: return "too_deep";
+    case JsonFault::kDuplicateKey: return "duplicate_key";
+    case JsonFault::kTooManyMembers: return "too_many_members";
+  }
+  return "invalid_json";
+}
+
+std::string DetailOf(JsonFault fault, size_t offset) {
+  const std::string at = " at byte " + std::to_string(offset);
+  switch (fault) {
+    case JsonFault::kNone: return "";
+    case JsonFault::kSyntax: return "not JSON" + at;
+    case JsonFault::kUtf8: return "not UTF-8" + at;
+    case JsonFault::kDepth: return "nested too deeply" + at;
+    case JsonFault::kDuplicateKey: return "a key is there twice, found" + at;
+    case JsonFault::kTooManyMembers: return "too many members" + at;
+  }
+  return "not JSON" + at;
+}
+
+std::string_view Cut(std::string_view text) {
+  return text.size() <= kAttributeMax ? text : CutUtf8(text, kAttributeMax);
+}
+
+bool HasHeader(const Incoming& incoming, std::string_view name) {
+  if (incoming.headers == nullptr) return false;
+  for (const auto& [header, value] : *incoming.headers) {
+    if (header == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+struct Decoder::Impl : RecordHandler {
+  explicit Impl(DecodeOptions given) : options(std::move(given)) {
+    default_stream = options.stream(kDefaultStream);
+    quarantine_stream = options.stream(kQuarantineStream);
+    for (size_t i = 0; i < kCategories.size(); ++i) {
+      category_streams[i] = options.stream(StreamOf(kCategories[i]));
+    }
+  }
+
+  tl::expected<Decoded, Refusal> Decode(const Incoming& request, std::vector<Event>* quarantine);
+  tl::expected<Decoded, Refusal> DecodeBinary(std::vector<Event>* quarantine);
+  tl::unexpected<Refusal> RefuseWhole(const QuarantineNote& note, std::string_view code,
+                                      std::vector<Event>* quarantine);
+  Decoded QuarantineWhole(const QuarantineNote& note);
+  void Begin(const Incoming& request);
+
+  Answer Record(std::string_view text, ListKind list) override;
+  Answer Unreadable(std::string_view text) override;
+
+  // The record's event, or why it has none. Ignored ones have neither.
+  std::optional<Rejected> Understand(std::string_view text, ListKind list, EventView* view,
+                                     bool* ignored);
+  std::optional<Rejected> FillByShape(const std::vector<JsonMember>& members, std::string_view text,
+                                      ListKind list, EventView* view, bool* ignored);
+  std::optional<Rejected> FillFrame(const ShapeMarks& marks, std::string_view text, EventView* view,
+                                    bool* ignored);
+  Answer Quarantine(std::string_view text, const Rejected& rejected, size_t fault,
+                    std::string_view producer);
+  Event QuarantineEvent(const QuarantineNote& note);
+  Event Seal(EventView* view, std::string_view record);
+  StreamId StreamFor(std::string_view category) const;
+  size_t OffsetOf(std::string_view text) const {
+    return static_cast<size_t>(text.data() - in->body.data());
+  }
+  Answer Count() {
+    if (++records <= options.limits.records_max) return Answer::kTaken;
+    overrun = true;
+    return Answer::kStop;
+  }
+
+  static constexpr std::array<std::string_view, 3> kCategories = {"infrastructure", "security",
+                                                                  "admission"};
+  const DecodeOptions options;
+  StreamId default_stream, quarantine_stream;
+  std::array<StreamId, 3> category_streams;
+
+  JsonScanner scanner, inner;
+  Arena arena;
+  std::string canonical;
+  FreshIds fresh;
+  RecordContext context;
+
+  // Of the request at work.
+  const Incoming* in = nullptr;
+  BodyType body_type = BodyType::kAny;
+  bool on_audit = false, on_events = false;
+  Decoded out;
+  size_t records = 0;   // seen, good or bad
+  size_t readable = 0;  // of these JSON, or bad for another reason than syntax
+  bool overrun = false;
+  std::optional<size_t> first_fault;
+};
+
+void Decoder::Impl::Begin(const Incoming& request) {
+  in = &request;
+  on_audit = request.path == "/audit";
+  on_events = request.path == "/events";
+  out = Decoded{};
+  records = readable = 0;
+  overrun = false;
+  first_fault.reset();
+  arena.Reset();
+  context.cluster = options.cluster;
+  context.mutated_is_admission = options.mutated_is_admission;
+  context.arena = &arena;
+  context.inner = &inner;
+  context.canonical = &canonical;
+  context.depth_max = options.limits.depth_max;
+}
+
+tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
+                                                     std::vector<Event>* quarantine) {
+  Begin(request);
+  body_type = BodyTypeOf(request.content_type);
+  const bool cloud_events =
+      body_type == BodyType::kCloudEvent || body_type == BodyType::kCloudEventBatch;
+  if (!cloud_events && HasHeader(request, "ce-specversion")) return DecodeBinary(quarantine);
+  if (body_type == BodyType::kRefused) {
+    return tl::unexpected(Refusal{415, "unsupported_media_type",
+                                  "This path takes JSON, JSON lines and CloudEvents in JSON.", -1});
+  }
+  const size_t first = request.body.find_first_not_of(
+      " \t\r\n\x1E", request.body.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+  if (first == std::string_view::npos) {
+    return tl::unexpected(Refusal{400, "empty_body", "The body is empty.", 0});
+  }
+  const bool framed = SplitRecords(
+      request.body, {.bare_items = body_type == BodyType::kAny && (on_audit || on_events)}, this);
+  scanner.Trim();
+  inner.Trim();
+  if (overrun) {
+    return tl::unexpected(Refusal{
+        413, "too_many_records",
+        "The body holds more than " + std::to_string(options.limits.records_max) + " records.",
+        -1});
+  }
+  if (readable == 0 && (records > 0 || !framed)) {
+    const size_t fault = first_fault.value_or(first);
+    const std::string detail = DetailOf(JsonFault::kSyntax, fault);
+    return RefuseWhole({.record = request.body,
+                        .path = request.path,
+                        .producer = {},
+                        .reason = "invalid_json",
+                        .detail = detail,
+                        .record_offset = 0,
+                        .fault_offset = fault},
+                       "invalid_json", quarantine);
+  }
+  return std::move(out);
+}
+
+tl::unexpected<Refusal> Decoder::Impl::RefuseWhole(const QuarantineNote& note,
+                                                   std::string_view code,
+                                                   std::vector<Event>* quarantine) {
+  quarantine->push_back(QuarantineEvent(note));
+  return tl::unexpected(Refusal{400, std::string(code),
+                                "The body cannot be read: " + std::string(note.detail) + ".",
+                                static_cast<int64_t>(note.fault_offset)});
+}
+
+Decoded Decoder::Impl::QuarantineWhole(const QuarantineNote& note) {
+  out.events.push_back(QuarantineEvent(note));
+  out.quarantined = 1;
+  return std::move(out);
+}
+
+// One event in headers, its data in the body.
+tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* quarantine) {
+  const std::string_view body = in->body;
+  EventView view;
+  view.content_type = in->content_type;
+  view.data = body;
+  view.json = false;
+  QuarantineNote note{.record = body,
+                      .path = in->path,
+                      .producer = "cloudevents",
+                      .reason = {},
+                      .detail = {},
+                      .record_offset = 0,
+                      .fault_offset = 0};
+  if (body.size() > options.limits.record_bytes_max) {
+    note.reason = "too_large";
+    note.detail = "the record is larger than allowed";
+    return QuarantineWhole(note);
+  }
+  const bool json_type = IsJsonType(in->content_type);
+  if (!body.empty() && (json_type || in->content_type.empty())) {
+    const JsonResult scan = scanner.Scan(body, options.limits.depth_max);
+    if (!scan && json_type) {
+      const std::string detail = DetailOf(scan.fault, scan.offset);
+      note.reason = ReasonOf(scan.fault);
+      note.detail = detail;
+      note.fault_offset = scan.offset;
+      if (scan.fault == JsonFault::kSyntax || scan.fault == JsonFault::kUtf8) {
+        return RefuseWhole(note, note.reason, quarantine);
+      }
+      return QuarantineWhole(note);
+    }
+    view.json = static_cast<bool>(scan);
+  }
+  if (const auto rejected = FillCloudEventHeaders(context, *in->headers, &view)) {
+    note.reason = rejected->reason;
+    note.detail = rejected->detail;
+    return RefuseWhole(note, note.reason, quarantine);
+  }
+  out.events.push_back(Seal(&view, body));
+  scanner.Trim();
+  inner.Trim();
+  return std::move(out);
+}
+
+RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list) {
+  if (overrun) return Answer::kStop;
+  arena.Reset();
+  if (text.size() > options.limits.record_bytes_max) {
+    ++readable;
+    return Quarantine(text, {"too_large", "the record is larger than allowed"}, OffsetOf(text), {});
+  }
+  const JsonResult scan = scanner.Scan(text, options.limits.depth_max);
+  // Bytes that do not even begin like JSON are none, whatever else is wrong with them.
+  const bool begins = text.front() == '{' || text.front() == '[' || text.front() == '"';
+  if (scan.fault == JsonFault::kSyntax || (scan.fault == JsonFault::kUtf8 && !begins)) {
+    return Answer::kUnreadable;
+  }
+  ++readable;
+  if (!scan) {
+    const size_t fault = OffsetOf(text) + scan.offset;
+    return Quarantine(text, {ReasonOf(scan.fault), DetailOf(scan.fault, fault)}, fault, {});
+  }
+  if (scan.kind != JsonKind::kObject) {
+    return Quarantine(text, {"not_an_object", "a record must be a JSON object"}, OffsetOf(text),
+                      {});
+  }
+  EventView view;
+  bool ignored = false;
+  if (const auto rejected = Understand(text, list, &view, &ignored)) {
+    return Quarantine(text, *rejected, OffsetOf(text), view.producer);
+  }
+  if (Count() == Answer::kStop) return Answer::kStop;
+  if (!ignored) out.events.push_back(Seal(&view, text));
+  return Answer::kTaken;
+}
+
+RecordHandler::Answer Decoder::Impl::Unreadable(std::string_view text) {
+  if (overrun) return Answer::kStop;
+  const size_t begin = OffsetOf(text);
+  JsonFault fault = JsonFault::kSyntax;
+  size_t at = begin;
+  if (text.size() <= options.limits.record_bytes_max) {
+    const JsonResult scan = scanner.Scan(text, options.limits.depth_max);
+    if (!scan) {
+      fault = scan.fault;
+      at = begin + scan.offset;
+    }
+  }
+  if (!first_fault) first_fault = at;
+  return Quarantine(
+      text, {ReasonOf(fault), text.empty() ? "the body ends inside a list" : DetailOf(fault, at)},
+      at, {});
+}
+
+std::optional<Rejected> Decoder::Impl::Understand(std::string_view text, ListKind list,
+                                                  EventView* view, bool* ignored) {
+  view->data = text;
+  view->json = true;
+  view->content_type = "application/json";
+  return FillByShape(scanner.members(), text, list, view, ignored);
+}
+
+std::optional<Rejected> Decoder::Impl::FillByShape(const std::vector<JsonMember>& members,
+                                                   std::string_view text, ListKind list,
+                                                   EventView* view, bool* ignored) {
+  const ShapeMarks marks = LookAt(members);
+  const bool cloud_event =
+      body_type == BodyType::kCloudEvent || body_type == BodyType::kCloudEventBatch;
+  if (cloud_event) {
+    view->producer = "cloudevents";
+    return FillCloudEvent(context, members, view);
+  }
+  // The path's own producer first, then by shape.
+  if (marks.IsEvent() && on_events && !marks.specversion) {
+    view->producer = "k8s-event";
+    return FillK8sEvent(context, members, text, view);
+  }
+  if (marks.IsAudit()) {
+    view->producer = "k8s-audit";
+    return FillK8sAudit(context, members, view);
+  }
+  if (marks.specversion) {
+    view->producer = "cloudevents";
+    return FillCloudEvent(context, members, view);
+  }
+  if (marks.IsEvent()) {
+    EventView event = *view;
+    if (auto rejected = FillK8sEvent(context, members, text, &event)) {
+      if (on_events || on_audit || list == ListKind::kEvent ||
+          rejected->reason != "missing_field") {
+        view->producer = "k8s-event";
+        return rejected;
+      }
+    } else {
+      *view = event;
+      return std::nullopt;
+    }
+  }
+  if (marks.IsWatchFrame()) return FillFrame(marks, text, view, ignored);
+  const bool audit_kind = marks.kind == "Event" && marks.api_version.starts_with("audit.k8s.io");
+  if (on_audit || list == ListKind::kAudit || audit_kind) {
+    view->producer = "k8s-audit";
+    return Rejected{"missing_field", "an audit event needs an auditID and a stage"};
+  }
+  const bool event_kind = marks.kind == "Event" && (marks.api_version == "v1" ||
+                                                    marks.api_version.starts_with("events.k8s.io"));
+  if (list == ListKind::kEvent || (on_events && event_kind)) {
+    view->producer = "k8s-event";
+    return Rejected{"missing_field", "an Event needs involvedObject or regarding"};
+  }
+  FillJson(context, members, text, view);
+  return std::nullopt;
+}
+
+// {"type":"ADDED","object":{…}}: the object is the record. A bookmark is no news.
+std::optional<Rejected> Decoder::Impl::FillFrame(const ShapeMarks& marks, std::string_view text,
+                                                 EventView* view, bool* ignored) {
+  if (marks.type == "BOOKMARK") {
+    *ignored = true;
+    return std::nullopt;
+  }
+  if (marks.type == "ADDED" || marks.type == "MODIFIED") {
+    const std::string_view object = marks.object->value;
+    if (scanner.Scan(object, options.limits.depth_max)) {
+      const ShapeMarks inside = LookAt(scanner.members());
+      if (!inside.IsWatchFrame() && (inside.IsEvent() || inside.IsAudit())) {
+        view->data = object;
+        return FillByShape(scanner.members(), object, ListKind::kNone, view, ignored);
+      }
+    }
+    scanner.Scan(text, options.limits.depth_max);
+  }
+  FillJson(context, scanner.members(), text, view);
+  return std::nullopt;
+}
+
+RecordHandler::Answer Decoder::Impl::Quarantine(std::string_view text, const Rejected& rejected,
+                                                size_t fault, std::string_view producer) {
+  if (Count() == Answer::kStop) return Answer::kStop;
+  if (producer.empty() && on_audit) producer = "k8s-audit";
+  out.events.push_back(QuarantineEvent({.record = text,
+                                        .path = in->path,
+                                        .producer = producer,
+                                        .reason = rejected.reason,
+                                        .detail = rejected.detail,
+                                        .record_offset = OffsetOf(text),
+                                        .fault_offset = fault}));
+  ++out.quarantined;
+  return Answer::kTaken;
+}
+
+Event Decoder::Impl::QuarantineEvent(const QuarantineNote& note) {
+  EventView view;
+  FillQuarantine(context, note, &view);
+  view.time = in->received;
+  view.id = fresh.Next();
+  view.source = Cut(view.source);
+  return MakeEvent(view, quarantine_stream);
+}
+
+StreamId Decoder::Impl::StreamFor(std::string_view category) const {
+  for (size_t i = 0; i < kCategories.size(); ++i) {
+    if (kCategories[i] == category) return category_streams[i];
+  }
+  return default_stream;
+}
+
+Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
+  if (view->time == SystemTime{}) view->time = in->received;
+  if (view->id.empty()) {
+    view->id = in->idempotency_key.empty()
+                   ? fresh.Next()
+                   : IdentityOf("request",
+                                {in->path, in->idempotency_key, std::to_string(records), record},
+                                &canonical);
+  }
+  for (std::string_view EventView::*field :
+       {&EventView::source, &EventView::type, &EventView::subject, &EventView::cluster,
+        &EventView::namespace_, &EventView::kind, &EventView::name, &EventView::reason,
+        &EventView::content_type}) {
+    view->*field = Cut(view->*field);
+  }
+  return MakeEvent(*view, StreamFor(view->category));
+}
+
+Decoder::Decoder(DecodeOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Decoder::~Decoder() = default;
+
+tl::expected<Decoded, Refusal> Decoder::Decode(const Incoming& incoming,
+                                               std::vector<Event>* quarantine) {
+  return impl_->Decode(incoming, quarantine);
+}
+
+}  // namespace spool

@@ -1,0 +1,38 @@
+// Names: which record is this (event id), and which trouble is it about (problem key).
+//
+// Both are the first 128 bits of SHA-256 over a canonical text: a version, what it is of, and
+// each field with its length in front, so that no field's content can pass for another field.
+// The texts are part of the product's contract: ids must not change from release to release.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "base/hash.h"
+
+namespace spool {
+
+// "v1|<what>|<length>:<field>|…" hashed; `scratch` is overwritten.
+Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields,
+                   std::string* scratch);
+
+// The name of what owns the object: a pod's name without what its controller appended
+// ("api-7c9d8f6b5-x2x4z", "proxy-x2x4z" and "web-0" are of "api", "proxy" and "web"), a
+// ReplicaSet's without its template hash; any other name as it is. Only the alphabet that
+// Kubernetes makes suffixes from is cut (no vowels, no 0, 1, 3), so "my-nginx" stays whole.
+std::string_view OwnerName(std::string_view kind, std::string_view name);
+
+// Ids for records that have none of their own.
+class FreshIds {
+ public:
+  Hash128 Next();
+
+ private:
+  static constexpr size_t kBatch = 256;
+  uint8_t random_[kBatch * 16];
+  size_t left_ = 0;
+};
+
+}  // namespace spool

@@ -1,0 +1,291 @@
+// CloudEvents 1.0: one in JSON (structured, and each of a batch), or one in headers (binary).
+#include <algorithm>
+#include <charconv>
+
+#include "base/time_text.h"
+#include "ingest/classify.h"
+#include "ingest/identity.h"
+#include "ingest/json_text.h"
+#include "ingest/record.h"
+#include "ingest/shape.h"
+
+namespace spool {
+namespace {
+
+// Names of the envelope that an extension must not take; such a one gets "ce" in front.
+bool IsTaken(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"specversion",
+                                                "id",
+                                                "source",
+                                                "type",
+                                                "subject",
+                                                "time",
+                                                "datacontenttype",
+                                                "data",
+                                                "data_base64",
+                                                "sequence",
+                                                "stream",
+                                                "acceptedtime",
+                                                "category",
+                                                "subcategory",
+                                                "severity",
+                                                "cluster",
+                                                "namespace",
+                                                "kind",
+                                                "name",
+                                                "reason",
+                                                "problemkey",
+                                                "producer",
+                                                "producerid",
+                                                "replay"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+// Lower-case letters and digits, which is all that a name may have.
+std::string ExtensionName(std::string_view name) {
+  std::string out;
+  for (const char c : AsciiLower(name)) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) out.push_back(c);
+  }
+  if (IsTaken(out)) out.insert(0, "ce");
+  return out;
+}
+
+// The inside of a JSON object.
+class Extensions {
+ public:
+  explicit Extensions(std::string* text) : text_(*text) {}
+  void AddText(std::string_view name, std::string_view value) {
+    if (!Begin(name)) return;
+    AppendJsonString(value, &text_);
+  }
+  void AddRaw(std::string_view name, std::string_view json) {
+    if (!Begin(name)) return;
+    text_.append(json);
+  }
+  std::string_view text() const { return text_; }
+
+ private:
+  bool Begin(std::string_view name) {
+    if (name.empty() || std::find(names_.begin(), names_.end(), name) != names_.end()) return false;
+    names_.emplace_back(name);
+    if (!text_.empty()) text_.push_back(',');
+    AppendJsonString(name, &text_);
+    text_.push_back(':');
+    return true;
+  }
+  std::string& text_;
+  std::vector<std::string> names_;
+};
+
+struct Attributes {
+  std::string_view specversion, id, source, type, subject, time;
+};
+
+std::optional<Rejected> Check(const Attributes& a) {
+  if (!a.specversion.starts_with("1.")) {
+    return Rejected{"invalid_cloudevent", "specversion is not 1.x"};
+  }
+  if (a.id.empty()) return Rejected{"invalid_cloudevent", "a CloudEvent needs an id"};
+  if (a.source.empty()) return Rejected{"invalid_cloudevent", "a CloudEvent needs a source"};
+  if (a.type.empty()) return Rejected{"invalid_cloudevent", "a CloudEvent needs a type"};
+  return std::nullopt;
+}
+
+void Apply(const RecordContext& context, const Attributes& a, EventView* view) {
+  view->producer = "cloudevents";
+  view->type = a.type;
+  view->source = a.source;
+  view->subject = a.subject;
+  view->cluster = context.cluster;
+  view->severity = Severity::kInfo;
+  if (!a.time.empty() && !a.time.starts_with("0001-")) {
+    if (const auto time = ParseRfc3339(a.time)) view->time = *time;
+  }
+}
+
+Severity FalcoSeverity(std::string_view priority) {
+  const std::string word = AsciiLower(priority);
+  if (word == "informational") return Severity::kInfo;
+  return ParseSeverity(word).value_or(Severity::kInfo);
+}
+
+// Looks into data for a shape that has rules of its own.
+void ApplyData(const RecordContext& context, EventView* view) {
+  if (!view->json || !view->data.starts_with('{')) return;
+  if (!context.inner->Scan(view->data, context.depth_max)) return;
+  // FillK8sEvent scans once more, so the members are kept aside.
+  const std::vector<JsonMember> members = context.inner->members();
+  const ShapeMarks marks = LookAt(members);
+  EventView inside;
+  inside.time = {};
+  std::string_view falco_source, falco_rule, falco_priority, kind, api_version;
+  if (marks.IsAudit() && !FillK8sAudit(context, members, &inside)) {
+  } else if (marks.IsEvent() && !FillK8sEvent(context, members, view->data, &inside)) {
+  } else {
+    for (const JsonMember& m : members) {
+      if (m.depth != 1) continue;
+      if (m.key == "source")
+        falco_source = context.Text(m);
+      else if (m.key == "rule")
+        falco_rule = context.Text(m);
+      else if (m.key == "priority")
+        falco_priority = context.Text(m);
+      else if (m.key == "kind")
+        kind = context.Text(m);
+      else if (m.key == "apiVersion")
+        api_version = context.Text(m);
+    }
+    Category category;
+    if (view->type == "falco.rule.output.v1") {
+      category = ClassifyFalco(falco_source, falco_rule);
+      view->reason = falco_rule;
+      view->severity = FalcoSeverity(falco_priority);
+    } else if (view->type == "KUBERNETES_TOPOLOGY_CHANGE") {
+      category = ClassifyKind(GroupOf(api_version), kind);
+      view->kind = kind;
+    }
+    view->category = category.category;
+    view->subcategory = category.subcategory;
+    return;
+  }
+  view->category = inside.category;
+  view->subcategory = inside.subcategory;
+  view->severity = inside.severity;
+  view->namespace_ = inside.namespace_;
+  view->kind = inside.kind;
+  view->name = inside.name;
+  view->reason = inside.reason;
+  view->problem_key = inside.problem_key;
+  if (view->cluster.empty()) view->cluster = inside.cluster;
+  if (view->subject.empty()) view->subject = inside.subject;
+  if (view->time == SystemTime{}) view->time = inside.time;
+}
+
+std::optional<Rejected> Finish(const RecordContext& context, const Attributes& a,
+                               Extensions* extensions, EventView* view) {
+  extensions->AddText("producerid", a.id);
+  if (extensions->text().size() > kAttributeMax) {
+    return Rejected{"attributes_too_large", "the extensions of a CloudEvent exceed 4096 bytes"};
+  }
+  view->extensions = extensions->text();
+  ApplyData(context, view);
+  view->id = IdentityOf("cloudevent", {a.source, a.id}, context.canonical);
+  return std::nullopt;
+}
+
+// A header's value: double quotes around it and backslashes in them undone, then percent-decoded.
+std::optional<std::string_view> HeaderText(const RecordContext& context, std::string_view value) {
+  std::string unquoted;
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+    value = value.substr(1, value.size() - 2);
+    for (size_t i = 0; i < value.size(); ++i) {
+      if (value[i] == '\\' && i + 1 < value.size()) ++i;
+      unquoted.push_back(value[i]);
+    }
+    value = unquoted;
+  }
+  auto decoded = PercentDecode(value);
+  if (!decoded || !IsUtf8(*decoded)) return std::nullopt;
+  return context.arena->Keep(*decoded);
+}
+
+}  // namespace
+
+std::optional<Rejected> FillCloudEvent(const RecordContext& context,
+                                       const std::vector<JsonMember>& members, EventView* view) {
+  Attributes a;
+  const JsonMember* data = nullptr;
+  const JsonMember* base64 = nullptr;
+  std::string_view content_type;
+  Extensions extensions(&context.arena->New());
+  for (const JsonMember& m : members) {
+    if (m.depth != 1 || m.kind == JsonKind::kNull) {
+      if (m.depth == 1 && m.key == "data") data = &m;
+      continue;
+    }
+    if (m.key == "specversion")
+      a.specversion = context.Text(m);
+    else if (m.key == "id")
+      a.id = context.Text(m);
+    else if (m.key == "source")
+      a.source = context.Text(m);
+    else if (m.key == "type")
+      a.type = context.Text(m);
+    else if (m.key == "subject")
+      a.subject = context.Text(m);
+    else if (m.key == "time")
+      a.time = context.Text(m);
+    else if (m.key == "datacontenttype")
+      content_type = context.Text(m);
+    else if (m.key == "data")
+      data = &m;
+    else if (m.key == "data_base64")
+      base64 = &m;
+    else if (m.kind == JsonKind::kObject || m.kind == JsonKind::kArray) {
+      extensions.AddText(ExtensionName(m.key), m.value);  // no type of CloudEvents: as text
+    } else if (m.kind == JsonKind::kString) {
+      extensions.AddText(ExtensionName(m.key), context.Text(m));
+    } else {
+      extensions.AddRaw(ExtensionName(m.key), m.value);
+    }
+  }
+  if (auto rejected = Check(a)) return rejected;
+  if (data != nullptr && data->kind != JsonKind::kNull && base64 != nullptr) {
+    return Rejected{"invalid_cloudevent", "data and data_base64 are both there"};
+  }
+  Apply(context, a, view);
+  view->content_type = content_type.empty() ? std::string_view("application/json") : content_type;
+  if (base64 != nullptr) {
+    auto bytes = DecodeBase64(context.Text(*base64));
+    if (base64->kind != JsonKind::kString || !bytes) {
+      return Rejected{"invalid_cloudevent", "data_base64 is not base64"};
+    }
+    view->data = context.arena->Keep(*bytes);
+    view->json = IsJsonType(view->content_type) &&
+                 static_cast<bool>(context.inner->Scan(view->data, context.depth_max));
+  } else if (data != nullptr) {
+    // A string's value is kept without its quotes, which belong to the bytes.
+    view->data = data->kind == JsonKind::kString
+                     ? std::string_view(data->value.data() - 1, data->value.size() + 2)
+                     : data->value;
+    view->json = true;
+  } else {
+    view->data = {};
+    view->json = false;
+    view->content_type = content_type;
+  }
+  return Finish(context, a, &extensions, view);
+}
+
+std::optional<Rejected> FillCloudEventHeaders(
+    const RecordContext& context, const std::vector<std::pair<std::string, std::string>>& headers,
+    EventView* view) {
+  Attributes a;
+  Extensions extensions(&context.arena->New());
+  for (const auto& [header, value] : headers) {
+    if (!header.starts_with("ce-")) continue;
+    const std::string_view name = std::string_view(header).substr(3);
+    const auto text = HeaderText(context, value);
+    if (!text) return Rejected{"invalid_cloudevent", "a ce- header is not percent-encoded UTF-8"};
+    std::string_view* known = name == "specversion" ? &a.specversion
+                              : name == "id"        ? &a.id
+                              : name == "source"    ? &a.source
+                              : name == "type"      ? &a.type
+                              : name == "subject"   ? &a.subject
+                              : name == "time"      ? &a.time
+                                                    : nullptr;
+    if (known == nullptr) {
+      extensions.AddText(ExtensionName(name), *text);
+    } else if (!known->empty()) {
+      return Rejected{"duplicate_key", "a ce- header is there twice"};
+    } else {
+      *known = *text;
+    }
+  }
+  if (auto rejected = Check(a)) return rejected;
+  Apply(context, a, view);
+  return Finish(context, a, &extensions, view);
+}
+
+}  // namespace spool

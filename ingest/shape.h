@@ -1,0 +1,34 @@
+// Who sent this? By the request's type, and by what a record looks like.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "ingest/json_scan.h"
+
+namespace spool {
+
+// What a record's outermost members say.
+struct ShapeMarks {
+  bool audit_id = false, stage = false;
+  bool involved = false;  // involvedObject or regarding, as an object
+  bool specversion = false;
+  std::string_view kind, api_version, type;  // raw strings
+  const JsonMember* object = nullptr;        // of a watch frame
+  size_t members = 0;
+
+  bool IsAudit() const { return audit_id && stage; }
+  bool IsEvent() const { return involved; }
+  // {"type":"ADDED","object":{…}} and nothing else.
+  bool IsWatchFrame() const;
+};
+ShapeMarks LookAt(const std::vector<JsonMember>& members);
+
+// How a request's Content-Type says to read its body.
+enum class BodyType { kAny, kCloudEvent, kCloudEventBatch, kRefused };
+BodyType BodyTypeOf(std::string_view content_type);
+
+// application/json, text/json, anything+json, with or without parameters.
+bool IsJsonType(std::string_view content_type);
+
+}  // namespace spool

@@ -1,0 +1,317 @@
+#include "ingest/sources/http.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "ingest/json_text.h"
+
+namespace spool {
+namespace {
+
+constexpr int kRetryAfterSeconds = 1;
+
+struct Answer503 {
+  std::string_view code;
+  std::string_view detail;
+};
+
+Answer503 AnswerFor(Code code) {
+  switch (code) {
+    case Code::kFull:
+      return {"journal_full", "A stream or the disk is full; nothing of the request was stored."};
+    case Code::kBusy:
+      return {"overloaded", "Too much waits to be stored; nothing of the request was stored."};
+    case Code::kStorage:
+    case Code::kDamaged:
+      return {"storage_error", "Storing failed; the request is not acknowledged."};
+    default:
+      return {"unavailable", "Events cannot be stored now; the request is not acknowledged."};
+  }
+}
+
+net::HttpResponse Unavailable(Code code) {
+  const Answer503 answer = AnswerFor(code);
+  return net::Problem(503, answer.code, answer.detail, -1, kRetryAfterSeconds);
+}
+
+std::string Bound(Sequence sequence, uint32_t stored) {
+  return stored == 0 ? "null" : ToText(sequence);
+}
+
+// `stored` leaves out what went to quarantine, so that the three numbers add up to the records.
+net::HttpResponse Summary(const AppendResult& result, uint32_t quarantined) {
+  const uint32_t stored = result.stored > quarantined ? result.stored - quarantined : 0;
+  net::HttpResponse response;
+  response.content_type = "application/json";
+  response.body = "{\"stored\":" + std::to_string(stored) +
+                  ",\"duplicates\":" + std::to_string(result.duplicates) +
+                  ",\"quarantined\":" + std::to_string(quarantined) +
+                  ",\"first\":" + Bound(result.first, result.stored) +
+                  ",\"last\":" + Bound(result.last, result.stored) + "}\n";
+  return response;
+}
+
+net::HttpResponse MethodNotAllowed(std::string allowed) {
+  net::HttpResponse response =
+      net::Problem(405, "method_not_allowed", "This path takes " + allowed + ".");
+  response.headers.emplace_back("Allow", std::move(allowed));
+  return response;
+}
+
+// The handshake of the CloudEvents webhook: any origin may send, at any rate.
+net::HttpResponse Handshake(const net::HttpRequest& request) {
+  net::HttpResponse response;
+  response.headers.emplace_back("Allow", "POST, OPTIONS");
+  const std::string_view origin = request.Header("webhook-request-origin");
+  if (!origin.empty()) {
+    response.headers.emplace_back("WebHook-Allowed-Origin", "*");
+    response.headers.emplace_back("WebHook-Allowed-Rate", "*");
+  }
+  return response;
+}
+
+}  // namespace
+
+struct HttpSource::Counters {
+  std::atomic<uint64_t> requests{0}, events{0}, duplicates{0}, quarantined{0}, rejected{0},
+      bytes{0};
+  std::atomic<int64_t> last_event{0};  // microseconds; 0: none yet
+};
+
+// As many decoders as there are requests being decoded at once, which is the server's threads.
+class HttpSource::Decoders {
+ public:
+  explicit Decoders(DecodeOptions options) : options_(std::move(options)) {}
+
+  std::unique_ptr<Decoder> Take() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        auto decoder = std::move(idle_.back());
+        idle_.pop_back();
+        return decoder;
+      }
+    }
+    return std::make_unique<Decoder>(options_);
+  }
+  void Return(std::unique_ptr<Decoder> decoder) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(decoder));
+  }
+
+ private:
+  const DecodeOptions options_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Decoder>> idle_;  // guarded by mutex_
+};
+
+const std::vector<std::string>& HttpSource::KnownPaths() {
+  static const auto* const paths = new std::vector<std::string>{"/v1/events", "/events", "/audit"};
+  return *paths;
+}
+
+HttpSource::HttpSource(HttpSourceOptions options, Journal& journal)
+    : options_([&options, &journal] {
+        if (!options.decode.stream) {
+          options.decode.stream = [&journal](std::string_view name) {
+            if (const auto id = journal.FindStream(name)) return *id;
+            return journal.FindStream("kubernetes-events").value_or(StreamId{});
+          };
+        }
+        return std::move(options);
+      }()),
+      journal_(journal),
+      decoders_(std::make_unique<Decoders>(options_.decode)),
+      counters_(std::make_shared<Counters>()) {}
+
+HttpSource::~HttpSource() { Stop(options_.clock->Steady()); }
+
+Status HttpSource::Start() {
+  for (const std::string& path : options_.paths) {
+    const auto& known = KnownPaths();
+    if (std::find(known.begin(), known.end(), path) == known.end()) {
+      return Fail(Code::kInvalid,
+                  "source " + options_.name + ": " + path + " is not a path of an http source");
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  if (server_) return Fail(Code::kConflict, "source " + options_.name + " is started already");
+  net::HttpServerOptions server;
+  server.name = "in-" + options_.name.substr(0, 9);
+  server.address = options_.address;
+  server.threads = options_.threads;
+  server.limits = options_.limits;
+  auto started = net::HttpServer::Start(
+      std::move(server), [this](net::HttpRequest&& request, net::HttpResponder responder) {
+        Handle(std::move(request), std::move(responder));
+      });
+  if (!started) return Fail("source " + options_.name, started.error());
+  server_ = std::move(*started);
+  log::Info("The source listens.", {{"source", options_.name}, {"address", server_->address()}});
+  return {};
+}
+
+void HttpSource::Stop(SteadyTime deadline) {
+  stopping_ = true;
+  net::HttpServer* server = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    server = server_.get();
+  }
+  if (server != nullptr) server->Stop(deadline);
+}
+
+SourceStatus HttpSource::status() const {
+  SourceStatus status;
+  status.name = options_.name;
+  status.type = "http";
+  status.address = options_.address;
+  {
+    const std::lock_guard lock(mutex_);
+    status.state = stopping_ ? "stopping" : server_ ? "up" : "down";
+    if (server_) status.address = server_->address();
+  }
+  status.requests = counters_->requests;
+  status.events = counters_->events;
+  status.duplicates = counters_->duplicates;
+  status.quarantined = counters_->quarantined;
+  status.rejected = counters_->rejected;
+  status.bytes = counters_->bytes;
+  if (const int64_t last = counters_->last_event; last != 0) status.last_event = FromMicros(last);
+  return status;
+}
+
+int HttpSource::port() const {
+  const std::lock_guard lock(mutex_);
+  return server_ ? server_->port() : 0;
+}
+
+net::HttpServerStats HttpSource::server_stats() const {
+  const std::lock_guard lock(mutex_);
+  return server_ ? server_->stats() : net::HttpServerStats{};
+}
+
+bool HttpSource::Serves(const std::string& path) const {
+  const auto& paths = options_.paths.empty() ? KnownPaths() : options_.paths;
+  return std::find(paths.begin(), paths.end(), path) != paths.end();
+}
+
+void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder) {
+  if (request.path == "/health" || request.path == "/ready") {
+    responder.Send(request.method == "GET" ? Probe(request) : MethodNotAllowed("GET"));
+    return;
+  }
+  counters_->requests.fetch_add(1, std::memory_order_relaxed);
+  counters_->bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
+  if (Serves(request.path)) {
+    if (request.method == "POST") {
+      Take(std::move(request), responder);
+      return;
+    }
+    if (request.path == "/v1/events" && request.method == "OPTIONS") {
+      responder.Send(Handshake(request));
+      return;
+    }
+    counters_->rejected.fetch_add(1, std::memory_order_relaxed);
+    responder.Send(MethodNotAllowed(request.path == "/v1/events" ? "POST, OPTIONS" : "POST"));
+    return;
+  }
+  counters_->rejected.fetch_add(1, std::memory_order_relaxed);
+  responder.Send(net::Problem(404, "not_found", "There is nothing at this path."));
+}
+
+net::HttpResponse HttpSource::Probe(const net::HttpRequest& request) const {
+  Status status;
+  if (request.path == "/ready") {
+    status =
+        stopping_ ? Status(Fail(Code::kUnavailable, "the source is stopping")) : options_.ready();
+  }
+  net::HttpResponse response;
+  response.status = status ? 200 : 503;
+  bool verbose = false;
+  request.QueryParam("verbose", &verbose);
+  if (verbose) {
+    response.content_type = "application/json";
+    response.body = status ? "{\"status\":\"ok\",\"reasons\":[]}\n"
+                           : "{\"status\":\"unavailable\",\"reasons\":[";
+    if (!status) {
+      AppendJsonString(status.error().message, &response.body);
+      response.body += "]}\n";
+    }
+  }
+  if (!status) response.headers.emplace_back("Retry-After", std::to_string(kRetryAfterSeconds));
+  return response;
+}
+
+void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder) {
+  const SystemTime now = options_.clock->Now();
+  std::vector<Event> quarantine;
+  auto decoder = decoders_->Take();
+  auto decoded = decoder->Decode({.path = request.path,
+                                  .content_type = request.Header("content-type"),
+                                  .idempotency_key = request.Header("idempotency-key"),
+                                  .headers = &request.headers,
+                                  .body = request.body,
+                                  .received = now},
+                                 &quarantine);
+  decoders_->Return(std::move(decoder));
+  const size_t bytes = request.body.size();
+  std::string().swap(request.body);
+  responder.ReleaseBody();
+  if (!decoded) {
+    Refuse(decoded.error(), std::move(quarantine), bytes, responder);
+    return;
+  }
+  const bool tells = request.path == "/v1/events";
+  journal_.Append(std::move(decoded->events), options_.name,
+                  [responder, tells, quarantined = decoded->quarantined, counters = counters_,
+                   now](Result<AppendResult> result) {
+                    if (!result) {
+                      counters->rejected.fetch_add(1, std::memory_order_relaxed);
+                      responder.Send(Unavailable(result.error().code));
+                      return;
+                    }
+                    const uint32_t stored =
+                        result->stored > quarantined ? result->stored - quarantined : 0;
+                    counters->events.fetch_add(stored, std::memory_order_relaxed);
+                    counters->duplicates.fetch_add(result->duplicates, std::memory_order_relaxed);
+                    counters->quarantined.fetch_add(quarantined, std::memory_order_relaxed);
+                    if (result->stored > 0)
+                      counters->last_event.store(ToMicros(now), std::memory_order_relaxed);
+                    responder.Send(tells ? Summary(*result, quarantined) : net::HttpResponse{});
+                  });
+}
+
+// Also a refusal is told only when what it leaves in quarantine is durable.
+void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
+                        const net::HttpResponder& responder) {
+  counters_->rejected.fetch_add(1, std::memory_order_relaxed);
+  static log::Limiter limiter;
+  if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
+    log::Warn("A request was refused.", {{"source", options_.name},
+                                         {"status", refusal.status},
+                                         {"code", refusal.code},
+                                         {"bytes", bytes},
+                                         {"held_back", held_back}});
+  }
+  net::HttpResponse response =
+      net::Problem(refusal.status, refusal.code, refusal.detail, refusal.offset);
+  if (quarantine.empty()) {
+    responder.Send(std::move(response));
+    return;
+  }
+  const uint64_t count = quarantine.size();
+  journal_.Append(std::move(quarantine), options_.name,
+                  [responder, response = std::move(response), count,
+                   counters = counters_](Result<AppendResult> result) mutable {
+                    if (!result) {
+                      responder.Send(Unavailable(result.error().code));
+                      return;
+                    }
+                    counters->quarantined.fetch_add(count, std::memory_order_relaxed);
+                    responder.Send(std::move(response));
+                  });
+}
+
+}  // namespace spool

@@ -1,0 +1,76 @@
+// The HTTP source: POST /v1/events, /events and /audit into the journal, /health and /ready beside.
+//
+// A 2xx leaves only after the journal has synced every event of the request. Nothing is stored of
+// a request that is answered 503; of one refused with 4xx at most the quarantine event that tells
+// of it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "ingest/decode.h"
+#include "ingest/source.h"
+#include "net/http_server.h"
+#include "spool/journal.h"
+
+namespace spool {
+
+struct HttpSourceOptions {
+  std::string name;  // as configured; the origin of its events
+  std::string address = "127.0.0.1:8080";
+  std::vector<std::string> paths;  // which of the paths are served; empty: all
+  net::HttpLimits limits;
+  int threads = 2;
+  // `stream` may be empty: the journal's own streams by name, unknown ones to kubernetes-events.
+  DecodeOptions decode;
+  const Clock* clock = &RealClock();
+  // What /ready says; an error's message is told with ?verbose. Any thread, must not block.
+  std::function<Status()> ready = [] { return Status(); };
+};
+
+class HttpSource : public Source {
+ public:
+  // Every path this source can serve.
+  static const std::vector<std::string>& KnownPaths();
+
+  // `journal` must outlive the source. Nothing listens until Start.
+  HttpSource(HttpSourceOptions options, Journal& journal);
+  ~HttpSource() override;  // stops at once if Stop was not called
+
+  // As net::HttpServer::Start; kInvalid also for a path that is not known; kConflict when started.
+  Status Start() override;
+  // Answers what has begun, also what still waits for the journal, or cuts it at the deadline.
+  void Stop(SteadyTime deadline) override;
+  SourceStatus status() const override;
+
+  // The real port; 0 before Start.
+  int port() const;
+  net::HttpServerStats server_stats() const;
+
+ private:
+  class Decoders;
+  struct Counters;
+
+  void Handle(net::HttpRequest&& request, net::HttpResponder responder);
+  void Take(net::HttpRequest&& request, const net::HttpResponder& responder);
+  net::HttpResponse Probe(const net::HttpRequest& request) const;
+  void Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
+              const net::HttpResponder& responder);
+  bool Serves(const std::string& path) const;
+
+  const HttpSourceOptions options_;
+  Journal& journal_;
+  const std::unique_ptr<Decoders> decoders_;
+  // Shared with answers under way, which may outlive a stopped source.
+  const std::shared_ptr<Counters> counters_;
+  std::atomic<bool> stopping_{false};
+
+  mutable std::mutex mutex_;
+  std::unique_ptr<net::HttpServer> server_;  // guarded by mutex_
+};
+
+}  // namespace spool

@@ -1,0 +1,93 @@
+// How many bytes of request bodies may be in memory at once, over all connections of a server.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+namespace spool::net {
+
+// Any thread.
+class ByteBudget {
+ public:
+  explicit ByteBudget(size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  // A glance that reserves nothing: would that many further bytes, and the place of the one large
+  // body if `large`, be given now?
+  bool Fits(size_t bytes, bool large) const {
+    if (large && large_taken_.load(std::memory_order_relaxed)) return false;
+    const size_t used = used_.load(std::memory_order_relaxed);
+    return used <= bytes_max_ && bytes <= bytes_max_ - used;
+  }
+  size_t used() const { return used_.load(std::memory_order_relaxed); }
+  size_t bytes_max() const { return bytes_max_; }
+
+ private:
+  friend class BytePermit;
+  const size_t bytes_max_;
+  std::atomic<size_t> used_{0};
+  std::atomic<bool> large_taken_{false};
+};
+
+// A share of the budget, given back when destroyed. One thread at a time.
+class BytePermit {
+ public:
+  BytePermit() = default;
+  explicit BytePermit(std::shared_ptr<ByteBudget> budget) : budget_(std::move(budget)) {}
+  ~BytePermit() { Release(); }
+  BytePermit(BytePermit&& other) noexcept { *this = std::move(other); }
+  BytePermit& operator=(BytePermit&& other) noexcept {
+    if (this == &other) return *this;
+    Release();
+    budget_ = other.budget_;  // the source stays usable for the next request
+    bytes_ = std::exchange(other.bytes_, 0);
+    large_ = std::exchange(other.large_, false);
+    return *this;
+  }
+  BytePermit(const BytePermit&) = delete;
+  BytePermit& operator=(const BytePermit&) = delete;
+
+  // Makes this permit hold at least `bytes` in all, and the large place if `large`. False, and
+  // nothing changed, when the budget does not have it now.
+  bool Grow(size_t bytes, bool large) {
+    const bool take_large = large && !large_;
+    if (take_large && budget_->large_taken_.exchange(true, std::memory_order_acq_rel)) return false;
+    if (bytes > bytes_) {
+      const size_t more = bytes - bytes_;
+      const size_t before = budget_->used_.fetch_add(more, std::memory_order_acq_rel);
+      if (before > budget_->bytes_max_ || more > budget_->bytes_max_ - before) {
+        budget_->used_.fetch_sub(more, std::memory_order_acq_rel);
+        if (take_large) budget_->large_taken_.store(false, std::memory_order_release);
+        return false;
+      }
+      bytes_ = bytes;
+    }
+    if (take_large) large_ = true;
+    return true;
+  }
+
+  // Gives back all but `bytes`; the large place stays.
+  void Shrink(size_t bytes) {
+    if (bytes >= bytes_) return;
+    budget_->used_.fetch_sub(bytes_ - bytes, std::memory_order_acq_rel);
+    bytes_ = bytes;
+  }
+
+  void Release() {
+    if (!budget_) return;
+    Shrink(0);
+    if (std::exchange(large_, false)) {
+      budget_->large_taken_.store(false, std::memory_order_release);
+    }
+  }
+
+  size_t bytes() const { return bytes_; }
+
+ private:
+  std::shared_ptr<ByteBudget> budget_;
+  size_t bytes_ = 0;
+  bool large_ = false;
+};
+
+}  // namespace spool::net

@@ -1,0 +1,198 @@
+// The server as a whole: listening, handing connections out, stopping. The connections themselves
+// are in http_server_worker.cc.
+#include "net/http_server.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <charconv>
+#include <optional>
+
+#include "base/log.h"
+#include "net/http_server_worker.h"
+
+namespace spool::net {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
+
+constexpr auto kAcceptPause = std::chrono::milliseconds(100);
+
+class Server final : public HttpServer {
+ public:
+  Server(HttpServerOptions options, HttpHandler handler)
+      : options_(std::move(options)),
+        shared_(std::make_shared<ServerShared>(options_.limits, std::move(handler))) {
+    for (int i = 0; i < std::max(1, options_.threads); ++i) {
+      workers_.push_back(ServerWorker::Create(shared_));
+    }
+    acceptor_.emplace(workers_[0]->io());
+    pause_.emplace(workers_[0]->io());
+  }
+  ~Server() override { Stop(SteadyTime::min()); }
+
+  Status Listen(const tcp::endpoint& endpoint);
+  int port() const override { return port_; }
+  std::string address() const override { return address_; }
+  HttpServerStats stats() const override;
+  void Stop(SteadyTime deadline) override;
+
+ private:
+  void Accept();
+  void OnAccept(const error_code& ec, size_t worker, Socket socket);
+
+  const HttpServerOptions options_;
+  const std::shared_ptr<ServerShared> shared_;
+  std::vector<std::shared_ptr<ServerWorker>> workers_;
+  std::optional<tcp::acceptor> acceptor_;        // on the first worker's thread
+  std::optional<asio::steady_timer> pause_;      // on the first worker's thread
+  size_t next_worker_ = 0;                       // on the first worker's thread
+  int port_ = 0;
+  bool v6_ = false;
+  std::string address_;
+  std::mutex stop_mutex_;
+  bool stopped_ = false;
+};
+
+Status Server::Listen(const tcp::endpoint& endpoint) {
+  error_code ec;
+  const auto failed = [&](const char* what) {
+    return Fail(ec == asio::error::address_in_use ? Code::kConflict : Code::kUnavailable,
+                std::string("cannot ") + what + " " + options_.address + ": " + ec.message());
+  };
+  acceptor_->open(endpoint.protocol(), ec);
+  if (!ec) acceptor_->set_option(tcp::acceptor::reuse_address(true), ec);
+  if (ec) return failed("open a socket for");
+  acceptor_->bind(endpoint, ec);
+  if (ec) return failed("bind to");
+  acceptor_->listen(tcp::acceptor::max_listen_connections, ec);
+  if (!ec) acceptor_->non_blocking(true, ec);
+  if (ec) return failed("listen on");
+  const auto local = acceptor_->local_endpoint(ec);
+  if (ec) return failed("read the port of");
+  port_ = local.port();
+  v6_ = local.address().is_v6();
+  const std::string host = local.address().to_string();
+  address_ = (local.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(port_);
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->Start(options_.name.substr(0, 12) + "-" + std::to_string(i));
+  }
+  asio::post(workers_[0]->io(), [this] { Accept(); });
+  return {};
+}
+
+void Server::Accept() {
+  if (!acceptor_->is_open()) return;
+  const size_t worker = next_worker_++ % workers_.size();
+  acceptor_->async_accept(workers_[worker]->io(), [this, worker](const error_code& ec, Socket s) {
+    OnAccept(ec, worker, std::move(s));
+  });
+}
+
+void Server::OnAccept(const error_code& ec, size_t worker, Socket socket) {
+  if (ec == asio::error::operation_aborted) return;
+  if (!ec) {
+    shared_->accepted.fetch_add(1, std::memory_order_relaxed);
+    if (shared_->open >= options_.limits.connections) {  // only this thread makes it grow
+      shared_->refused.fetch_add(1, std::memory_order_relaxed);
+      error_code ignored;
+      socket.close(ignored);
+    } else {
+      shared_->open.fetch_add(1);
+      error_code lost;
+      const int fd = socket.release(lost);
+      if (lost) shared_->Closed();
+      else workers_[worker]->Adopt(fd, v6_);
+    }
+    return Accept();
+  }
+  if (ec == asio::error::connection_aborted || ec == asio::error::interrupted) return Accept();
+  // Out of descriptors or memory. The client waits in the backlog; asking again at once would
+  // only burn the processor.
+  static log::Limiter limiter;
+  uint64_t held_back = 0;
+  if (limiter.Allow(&held_back)) {
+    log::Warn("New connections cannot be accepted now; trying again shortly.",
+              {{"address", address_}, {"error", ec.message()}, {"repeated", held_back}});
+  }
+  pause_->expires_after(kAcceptPause);
+  pause_->async_wait([this](const error_code& cancelled) {
+    if (!cancelled) Accept();
+  });
+}
+
+HttpServerStats Server::stats() const {
+  HttpServerStats stats;
+  stats.connections = shared_->open;
+  stats.accepted = shared_->accepted;
+  stats.refused = shared_->refused;
+  stats.requests = shared_->requests;
+  stats.in_flight_bytes = shared_->budget->used();
+  stats.shed = shared_->shed;
+  stats.malformed = shared_->malformed;
+  return stats;
+}
+
+void Server::Stop(SteadyTime deadline) {
+  std::lock_guard once(stop_mutex_);
+  if (stopped_) return;
+  stopped_ = true;
+  shared_->stopping = true;
+  asio::post(workers_[0]->io(), [this] {
+    error_code ignored;
+    acceptor_->close(ignored);
+    pause_->cancel();
+  });
+  for (const auto& worker : workers_) worker->Quit();
+  {
+    std::unique_lock lock(shared_->mutex);
+    if (deadline > SteadyTime::min()) {
+      shared_->drained.wait_until(lock, deadline, [&] { return shared_->open == 0; });
+    }
+  }
+  for (const auto& worker : workers_) worker->Cut();
+  acceptor_.reset();
+  pause_.reset();
+}
+
+// "127.0.0.1:8080" and "[::1]:8080".
+std::optional<tcp::endpoint> ParseAddress(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  uint16_t port = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) return std::nullopt;
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (host == "localhost") host = "127.0.0.1";
+  error_code ec;
+  const auto address = asio::ip::make_address(std::string(host), ec);
+  if (ec || address.is_v6() != bracketed) return std::nullopt;
+  return tcp::endpoint(address, port);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
+                                                      HttpHandler handler) {
+  const auto endpoint = ParseAddress(options.address);
+  if (!endpoint) {
+    return Fail(Code::kInvalid, "the address \"" + options.address +
+                                    "\" is not IP:PORT, such as 127.0.0.1:8080 or [::1]:8080");
+  }
+  try {  // Asio throws when it cannot make its descriptors
+    auto server = std::make_unique<Server>(std::move(options), std::move(handler));
+    if (const Status status = server->Listen(*endpoint); !status) return tl::unexpected(status.error());
+    return server;
+  } catch (const std::exception& e) {
+    return Fail(Code::kUnavailable, std::string("cannot start the HTTP server: ") + e.what());
+  }
+}
+
+}  // namespace spool::net

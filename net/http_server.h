@@ -1,0 +1,109 @@
+// An HTTP/1.1 server on Boost.Asio and Beast: bounded in headers, bodies, connections and time.
+// It speaks RFC 9112 strictly; it knows nothing of events.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace spool::net {
+
+struct HttpLimits {
+  size_t header_bytes = 64 << 10;       // the whole head; beyond it 431
+  size_t body_bytes = size_t{64} << 20;  // decompressed; beyond it 413
+  size_t ratio_max = 200;               // decompressed : compressed, once past 1 MiB; beyond it 413
+  size_t in_flight_bytes = size_t{64} << 20;  // bodies in memory of all connections; beyond it 503
+  size_t large_body_bytes = size_t{4} << 20;  // above this size one body at a time; others 503
+  size_t connections = 1024;            // beyond it new ones are closed at once
+  std::chrono::seconds header_timeout{10};
+  std::chrono::seconds body_timeout{30};  // whole body
+  std::chrono::seconds idle_timeout{90};  // between requests
+  std::chrono::seconds write_timeout{30};
+};
+
+struct HttpRequest {
+  std::string method;   // upper case
+  std::string path;     // percent-decoded, without the query
+  std::string query;    // raw, without '?'
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, as sent in order
+  std::string body;     // already decompressed (Content-Encoding gzip, zstd, identity)
+  std::string peer;     // "127.0.0.1:41234"
+
+  // The first header of that (lower-case) name; empty if absent.
+  std::string_view Header(std::string_view name) const;
+  // A query parameter, percent-decoded; empty if absent. `found` tells the two apart.
+  std::string QueryParam(std::string_view name, bool* found = nullptr) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type;  // no Content-Type header when empty
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+  bool close = false;        // close the connection after it
+};
+
+// RFC 9457 application/problem+json with our stable `code`; `offset` is the byte in the body where
+// the trouble is, -1 for none. `retry_after` in whole seconds, 0 for none.
+HttpResponse Problem(int status, std::string_view code, std::string_view detail,
+                     int64_t offset = -1, int retry_after = 0);
+
+// Answers one request. Send may be called from any thread, once; if it is dropped unsent the
+// client gets 500. Copyable; the last copy counts. The bytes permitted to the request are held
+// until ReleaseBody (call it when the body is no longer in memory) or Send.
+class HttpResponder {
+ public:
+  class State;
+  explicit HttpResponder(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  void Send(HttpResponse response) const;
+  void ReleaseBody() const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// Called on a server thread; must not block for long. Exceptions are a bug and end the process.
+using HttpHandler = std::function<void(HttpRequest&&, HttpResponder)>;
+
+struct HttpServerOptions {
+  std::string name;     // of its threads, at most 12 characters
+  std::string address;  // "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080"; port 0 takes a free one
+  int threads = 2;
+  HttpLimits limits;
+};
+
+struct HttpServerStats {
+  uint64_t connections = 0;        // open now
+  uint64_t accepted = 0;
+  uint64_t refused = 0;            // closed at once: too many
+  uint64_t requests = 0;
+  uint64_t in_flight_bytes = 0;
+  uint64_t shed = 0;               // answered 503 for want of bytes
+  uint64_t malformed = 0;          // answered 4xx before the handler saw them
+};
+
+class HttpServer {
+ public:
+  // Listens and serves at once. kInvalid for an address that cannot be read, kConflict if it is
+  // in use, kUnavailable for other socket errors.
+  static Result<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, HttpHandler handler);
+  virtual ~HttpServer() = default;  // stops at once if Stop was not called
+
+  virtual int port() const = 0;
+  virtual std::string address() const = 0;  // "127.0.0.1:8080", with the real port
+  virtual HttpServerStats stats() const = 0;
+
+  // Closes the listener, answers what has begun (with Connection: close), then, at the deadline,
+  // cuts. Returns when no thread of the server runs any more. Idempotent.
+  virtual void Stop(SteadyTime deadline) = 0;
+};
+
+}  // namespace spool::net

@@ -1,0 +1,59 @@
+// The threads that serve the connections of an HTTP server, without what they are made of.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "net/byte_budget.h"
+#include "net/http_server.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace spool::net {
+
+// What all threads of one server share. Any thread.
+struct ServerShared {
+  ServerShared(const HttpLimits& l, HttpHandler h)
+      : limits(l), handler(std::move(h)), budget(std::make_shared<ByteBudget>(l.in_flight_bytes)) {}
+
+  // A connection has ended.
+  void Closed() {
+    if (open.fetch_sub(1) == 1 && stopping) {
+      std::lock_guard lock(mutex);
+      drained.notify_all();
+    }
+  }
+
+  const HttpLimits limits;
+  const HttpHandler handler;
+  const std::shared_ptr<ByteBudget> budget;
+  std::atomic<bool> stopping{false};
+  std::atomic<size_t> open{0};
+  std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, shed{0}, malformed{0};
+  std::mutex mutex;
+  std::condition_variable drained;  // open is 0 and the server is stopping
+};
+
+// One thread with its event loop and its connections. Any thread unless said otherwise.
+class ServerWorker {
+ public:
+  // Throws std::exception when the system has no descriptors left.
+  static std::shared_ptr<ServerWorker> Create(std::shared_ptr<ServerShared> shared);
+  virtual ~ServerWorker() = default;
+
+  virtual boost::asio::io_context& io() = 0;
+  virtual void Start(const std::string& name) = 0;
+  // Takes over an accepted socket, counted in `open` already.
+  virtual void Adopt(int fd, bool v6) = 0;
+  // Closes the connections on which no request has begun.
+  virtual void Quit() = 0;
+  // Ends every connection and the thread. Not from that thread.
+  virtual void Cut() = 0;
+};
+
+}  // namespace spool::net

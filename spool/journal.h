@@ -1,0 +1,198 @@
+// The journal: named streams of events under one dense sequence, durable before they are visible.
+//
+// One RocksDB holds chunks of events (a column family a stream), the cursors of the targets, dead
+// letters, markers and small records. See README.md in this folder for the format.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "spool/event.h"
+#include "spool/sequence.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace spool {
+
+class Cursor;
+class DeadLetters;
+class Reader;
+class Records;
+
+enum class WhenFull { kReject, kDropOldest };
+
+struct StreamOptions {
+  std::string name;                    // [a-z0-9-]{1,63}
+  Micros age_max{0};                   // 0: no limit
+  uint64_t bytes_max = 0;              // on disk, compressed; 0: no limit
+  WhenFull when_full = WhenFull::kReject;
+  bool special = false;                // readers get it only by naming it (quarantine, audit)
+};
+
+struct JournalOptions {
+  std::string dir;                     // created if missing, mode 0700
+  std::vector<StreamOptions> streams;  // 1 to kStreamsMax - 1; those on disk but not here stay readable
+  int compression_level = 1;           // zstd, 1 to 9
+  Micros dedupe_window = std::chrono::minutes(10);
+  size_t dedupe_entries = 1'000'000;
+  // New events are refused (kFull) while the volume has less free than this; reads, cursors and
+  // dead letters go on. A file of reserve_file_bytes is kept aside and freed when opening a full
+  // volume. 0 turns either off.
+  uint64_t disk_reserve_bytes = uint64_t{2} << 30;
+  uint64_t reserve_file_bytes = uint64_t{64} << 20;
+  const Clock* clock = &RealClock();
+  // For tests: where RocksDB's files live. Not owned; must outlive the journal.
+  rocksdb::Env* env = nullptr;
+  // Called once, from any thread, after a write or sync failed: what is on disk is unknown, every
+  // later Append fails with kStorage, and the process must end.
+  std::function<void(const Error&)> on_fatal = [](const Error&) {};
+};
+
+struct AppendResult {
+  Sequence first;           // lowest and highest sequence given to this request's events;
+  Sequence last;            //   both 0 when nothing was stored
+  uint32_t stored = 0;
+  uint32_t duplicates = 0;  // repeats inside the dedupe horizon, not stored again
+};
+// Called once, on the committer's thread: must not block or call back into the journal.
+using AppendDone = std::function<void(Result<AppendResult>)>;
+
+struct StreamStatus {
+  std::string name;
+  StreamId id;
+  bool special = false;
+  bool configured = true;
+  bool full = false;            // new events of this stream are refused now
+  uint64_t events = 0;          // retained
+  uint64_t bytes = 0;           // on disk, compressed
+  uint64_t raw_bytes = 0;       // before compression
+  std::optional<SystemTime> oldest;  // accept times of the first and last retained event
+  std::optional<SystemTime> newest;
+  Sequence first;               // of the first retained event; end of the stream if none
+  uint64_t evicted = 0;         // ever removed by retention
+  Micros age_max{0};
+  uint64_t bytes_max = 0;
+  WhenFull when_full = WhenFull::kReject;
+};
+
+struct CursorStatus;
+
+// Why a range is not there any more, kept for good (the newest kMarkersMax of each kind).
+struct Marker {
+  enum class Kind : uint8_t { kEvicted = 0, kSkipped = 1, kLost = 2 };
+  Kind kind = Kind::kEvicted;
+  std::string subject;   // the stream (evicted, lost) or the target (skipped)
+  SequenceRange range;
+  uint64_t events = 0;
+  uint64_t undelivered = 0;  // of these, not yet settled by some cursor that wanted them
+  uint64_t bytes = 0;
+  std::string cause;     // "age", "size", "disk", "operator"
+  SystemTime time;
+};
+
+struct DiskStatus {
+  uint64_t used_bytes = 0;   // by the journal
+  uint64_t free_bytes = 0;   // on its volume
+  uint64_t capacity_bytes = 0;
+  bool below_reserve = false;
+};
+
+// Any thread, unless a method says otherwise. A failed sync refuses every later Append.
+class Journal {
+ public:
+  // Opens or creates. kConflict if another process has it; kDamaged if what is there fails its
+  // checks (nothing is changed then); kStorage if the volume refuses; kInvalid for bad options or
+  // a format written by a newer major version.
+  static Result<std::unique_ptr<Journal>> Open(JournalOptions options);
+
+  // Refuses new appends, finishes what is queued, syncs, closes. Every Cursor, Reader and other
+  // object made by this journal must be gone.
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  // Takes all of `events` or none. `origin` is the configured source's name; repeats of
+  // (origin, id) inside the horizon are counted, not stored. `done` is always called: with
+  // success only after the events are synced; kFull when a stream named here or the disk is
+  // full; kBusy when the queue's byte bound is reached; kStorage after a failure.
+  // An empty `events` succeeds once everything queued before it is durable.
+  void Append(std::vector<Event> events, std::string_view origin, AppendDone done);
+  // The same, waiting. Not on the committer's thread.
+  Result<AppendResult> AppendAndWait(std::vector<Event> events, std::string_view origin);
+
+  // A fresh reader over `streams`. Use from one thread at a time; must not outlive the journal.
+  std::unique_ptr<Reader> NewReader(StreamSet streams) const;
+
+  // Waits until an event at or after `from` is readable, at most `timeout`. False on timeout or stop.
+  bool WaitFor(Sequence from, Millis timeout, std::stop_token stop) const;
+
+  // The first sequence accepted at or after `t`; end() if there is none. O(log n).
+  Result<Sequence> Find(SystemTime accepted_at) const;
+
+  // [first retained of any stream, end).
+  SequenceRange stored() const;
+  // The next sequence to be given; all below it is durable.
+  Sequence end() const;
+
+  std::optional<StreamId> FindStream(std::string_view name) const;
+  const std::string& StreamName(StreamId id) const;
+  StreamSet AllStreams() const;      // without the special ones
+  StreamSet AllWithSpecial() const;
+
+  struct CursorOptions {
+    std::string name;        // "target/NAME" or "replay/ID"
+    StreamSet streams;
+    Sequence start;          // used only when the cursor does not exist yet
+    bool pins = true;        // unsettled events of `streams` are kept by retention
+  };
+  // Opens the cursor of that name or creates it (synced). The set of streams may differ from the
+  // last time: new ones begin at the cursor's place, gone ones leave the account. kConflict if
+  // it is open already.
+  Result<std::unique_ptr<Cursor>> OpenCursor(const CursorOptions& options);
+  // Removes a cursor that is not open. kNotFound, kConflict.
+  Status RemoveCursor(std::string_view name);
+  // Every cursor on disk, open or not, by name.
+  std::vector<CursorStatus> Cursors() const;
+
+  DeadLetters& dead_letters();
+  Records& records();
+
+  std::vector<StreamStatus> Streams() const;
+  DiskStatus Disk() const;
+  std::vector<Marker> Markers() const;
+  // True after the first start that made this directory, until closed.
+  bool created() const;
+  // False after a storage error.
+  bool healthy() const;
+
+  struct Counters {
+    uint64_t commits = 0;
+    uint64_t commit_events = 0;
+    uint64_t commit_micros = 0;   // packing to published
+    uint64_t sync_micros = 0;     // inside the synced write
+    uint64_t duplicates = 0;
+    uint64_t raw_bytes = 0;
+    uint64_t stored_bytes = 0;
+    uint64_t queued_bytes = 0;
+  };
+  Counters counters() const;
+
+  // One pass of retention now, as the janitor's thread does once a second.
+  Status RunRetention();
+
+ private:
+  class Impl;
+  explicit Journal(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spool

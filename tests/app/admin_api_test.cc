@@ -1,0 +1,259 @@
+// The admin API as a whole: every path with every role, what is refused, and that its description
+// tells of what is served.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "app/admin_api.h"
+#include "tests/support/app_http.h"
+
+namespace spool::testing {
+namespace {
+
+// "/api/v1/targets/{name}:pause" with something in the place of {name}.
+std::string Concrete(std::string_view path) {
+  return std::regex_replace(std::string(path), std::regex("\\{name\\}"), "x");
+}
+
+TEST(AdminApi, EachPathAsksForItsRoleAndForNothingElse) {
+  const AppDir dir;
+  std::ofstream(dir / "viewer") << "look";
+  std::ofstream(dir / "operator") << "do-it";
+  Config config = TestConfig(dir.path());
+  config.admin.tokens = {{Secret::FromFile(dir / "viewer"), "viewer"},
+                         {Secret::FromFile(dir / "operator"), "operator"}};
+  RunningService service(config);
+  ASSERT_TRUE(service.ok());
+  size_t checked = 0;
+  for (const AdminRouteInfo& route : AdminRoutes()) {
+    const auto call = [&](const char* token) {
+      HttpHeaders headers;
+      if (token != nullptr) headers.emplace_back("Authorization", std::string("Bearer ") + token);
+      return Call(std::string(route.method), service.admin(), Concrete(route.path), "", headers);
+    };
+    const std::string what = std::string(route.method) + " " + std::string(route.path);
+    const bool open = route.role == AdminRole::kNobody;
+    for (const char* token : {static_cast<const char*>(nullptr), "wrong"}) {
+      const HttpReply reply = call(token);
+      EXPECT_EQ(reply.status == 401, !open) << what;
+      if (!open) EXPECT_EQ(reply.Code(), "unauthorized") << what;
+    }
+    const HttpReply viewer = call("look");
+    EXPECT_EQ(viewer.Code() == "forbidden", route.role == AdminRole::kOperator) << what;
+    EXPECT_NE(viewer.status, 401) << what;
+    const HttpReply op = call("do-it");
+    EXPECT_TRUE(op.status != 401 && op.status != 403 && op.status != 0) << what << " " << op.status;
+    // A GET changes nothing, anything else does: that is what the roles rest on.
+    EXPECT_EQ(route.method == "GET", route.role != AdminRole::kOperator) << what;
+    ++checked;
+  }
+  EXPECT_GE(checked, 30u);
+  EXPECT_EQ(Call("GET", service.admin(), "/nowhere").status, 401);
+}
+
+TEST(AdminApi, TheDescriptionTellsOfExactlyWhatIsServed) {
+  std::ifstream in(std::string(SPOOL_SOURCE_DIR) + "/schemas/openapi.yaml");
+  ASSERT_TRUE(in);
+  std::set<std::string> described;
+  std::string line;
+  std::string path;
+  bool paths = false;
+  const std::regex path_line("^  (/[^ ]*):$");
+  const std::regex method_line("^    (get|post|put|delete|patch):.*");
+  std::smatch match;
+  while (std::getline(in, line)) {
+    if (!line.empty() && line[0] != ' ') paths = line == "paths:";
+    if (!paths) continue;
+    if (std::regex_match(line, match, path_line)) path = match[1];
+    if (std::regex_match(line, match, method_line)) {
+      std::string method = match[1];
+      std::transform(method.begin(), method.end(), method.begin(), ::toupper);
+      described.insert(method + " " + path);
+    }
+  }
+  std::set<std::string> served;
+  for (const AdminRouteInfo& route : AdminRoutes()) {
+    served.insert(std::string(route.method) + " " + std::string(route.path));
+  }
+  EXPECT_EQ(described, served);
+}
+
+class OpenAdminApi : public ::testing::Test {
+ protected:
+  OpenAdminApi() : service_([this] {
+    Config config = TestConfig(dir_.path());
+    config.targets = {FileTarget("out", dir_ / "out.jsonl")};
+    return config;
+  }()) {}
+  const AppDir dir_;
+  RunningService service_;
+};
+
+TEST_F(OpenAdminApi, WhatDoesNotExistIs404AndAWrongMethodIs405) {
+  for (const char* path :
+       {"/nowhere", "/api/v1", "/api/v1/", "/api/v1/targets/", "/api/v1/targets/none",
+        "/api/v1/streams/none", "/api/v1/events/1", "/api/v1/events/none", "/api/v1/events/0",
+        "/api/v1/events/99999999999999999999999", "/api/v1/events/00112233445566778899aabbccddeeff",
+        "/api/v1/dead-letters/none", "/api/v1/dead-letters/out-1", "/api/v1/replays/none",
+        "/api/v1/targets/a/b", "/api/v1/targets/%2e%2e%2fversion"}) {
+    const HttpReply reply = service_.Get(path);
+    EXPECT_EQ(reply.status, 404) << path;
+    EXPECT_EQ(reply.Code(), "not_found") << path << " " << reply.body;
+  }
+  for (const char* path : {"/api/v1/targets/none:pause", "/api/v1/targets/none:resume",
+                           "/api/v1/dead-letters/out-1:retry", "/api/v1/dead-letters/none:drop",
+                           "/api/v1/replays/none:cancel", "/api/v1/targets/out:explode"}) {
+    const HttpReply reply = service_.Post(path);
+    EXPECT_EQ(reply.Code(), "not_found") << path << " " << reply.status << reply.body;
+  }
+  for (const auto& [method, path] : std::vector<std::pair<const char*, const char*>>{
+           {"POST", "/api/v1/status"}, {"DELETE", "/api/v1/replays"}, {"GET", "/api/v1/targets/out:pause"},
+           {"PUT", "/metrics"}, {"OPTIONS", "/api/v1/version"}}) {
+    const HttpReply reply = Call(method, service_.admin(), path);
+    EXPECT_EQ(reply.status, 405) << path;
+    EXPECT_EQ(reply.Code(), "method_not_allowed") << path;
+  }
+}
+
+TEST_F(OpenAdminApi, ABadQueryIsRefusedAndNamed) {
+  for (const char* query :
+       {"limit=0", "limit=10001", "limit=x", "order=up", "wait=31&from_sequence=1", "wait=1",
+        "wait=1&from_sequence=1&order=newest", "from=teatime", "to=-", "since=5", "from=2h&since=1h",
+        "from=1h&to=2h", "by=time", "from_sequence=-1", "to_sequence=1.5", "severity=>=loud",
+        "match=nothing", "match=kind=~(", "colour=red", "limit=1&limit=2", "kind=%", "match=colour=red"}) {
+    const HttpReply reply = service_.Get(std::string("/api/v1/events?") + query);
+    EXPECT_EQ(reply.status, 400) << query << " " << reply.body;
+    EXPECT_EQ(reply.Code(), "invalid") << query;
+  }
+  for (const char* path : {"/api/v1/status?x=1", "/api/v1/dead-letters?limit=0", "/api/v1/dead-letters?after=x",
+                           "/api/v1/dead-letters?target=", "/api/v1/events/1?x=1",
+                           "/api/v1/events/00112233445566778899aabbccddeeff?since=x"}) {
+    EXPECT_EQ(service_.Get(path).Code(), "invalid") << path;
+  }
+}
+
+TEST_F(OpenAdminApi, ABadBodyIsRefusedAndNamed) {
+  const std::vector<std::pair<const char*, const char*>> bad = {
+      {"/api/v1/targets/out:skip", ""},
+      {"/api/v1/targets/out:skip", "{"},
+      {"/api/v1/targets/out:skip", R"({"to":"teatime"})"},
+      {"/api/v1/targets/out:skip", R"({"to":true})"},
+      {"/api/v1/targets/out:skip", R"({"too":"1"})"},
+      {"/api/v1/dead-letters:retry", "{}"},
+      {"/api/v1/dead-letters:drop", R"({"target":""})"},
+      {"/api/v1/dead-letters:drop", R"({"target":7})"},
+      {"/api/v1/replays", "{}"},
+      {"/api/v1/replays", R"({"target":"out"})"},
+      {"/api/v1/replays", R"({"target":"out","from":"teatime"})"},
+      {"/api/v1/replays", R"({"target":"out","from":"1h","rate":-1})"},
+      {"/api/v1/replays", R"({"target":"out","from":"1h","match":"kind=Pod"})"},
+      {"/api/v1/replays", R"({"target":"out","from":"1h","match":["kind=~("]})"},
+      {"/api/v1/replays", R"({"target":"out","from":"1h","dry_run":"yes"})"},
+  };
+  for (const auto& [path, body] : bad) {
+    const HttpReply reply = service_.Post(path, body);
+    EXPECT_EQ(reply.status, 400) << path << " " << body << " " << reply.body;
+    EXPECT_EQ(reply.Code(), "invalid") << path << " " << body;
+  }
+  EXPECT_EQ(service_.Post("/api/v1/replays", R"({"target":"none","from":"1h"})").Code(), "not_found");
+  EXPECT_EQ(service_.Post("/api/v1/dead-letters:retry", R"({"target":"none"})").Code(), "not_found");
+  EXPECT_EQ(service_.Post("/api/v1/config:validate", std::string(2 << 20, 'x')).status, 413);
+}
+
+TEST_F(OpenAdminApi, ForeignHostsAndOriginsAreRefused) {
+  EXPECT_EQ(Call("GET", service_.admin(), "/api/v1/status", "", {{"Host", "evil.example"}}).Code(), "bad_host");
+  EXPECT_EQ(Call("POST", service_.admin(), "/api/v1/targets/out:pause", "",
+                 {{"Origin", "http://evil.example"}}).Code(),
+            "bad_origin");
+  EXPECT_EQ(service_.Target("out")["state"], "ok");
+  EXPECT_EQ(Call("GET", service_.admin(), "/api/v1/status", "", {{"Host", "localhost"}}).status, 200);
+}
+
+TEST_F(OpenAdminApi, AConfigurationIsCheckedWithEveryProblemInItsPlace) {
+  const HttpReply good = service_.Post("/api/v1/config:validate", "version: 1\ntargets: { a: { type: stdout } }\n");
+  EXPECT_EQ(good.status, 200) << good.body;
+  EXPECT_EQ(good.Json()["ok"], true);
+  const HttpReply bad = service_.Post("/api/v1/config:validate",
+                                      "version: 1\ntargets:\n  a: { type: stdot }\n  b: { type: stdout, colour: red }\n");
+  EXPECT_EQ(bad.status, 400);
+  EXPECT_EQ(bad.Code(), "invalid_config");
+  const nlohmann::json errors = bad.Json()["errors"];
+  ASSERT_EQ(errors.size(), 2u) << bad.body;
+  EXPECT_EQ(errors[0]["line"], 3);
+  EXPECT_EQ(errors[1]["line"], 4);
+}
+
+TEST_F(OpenAdminApi, ProbesTellWhyInWords) {
+  EXPECT_EQ(service_.Get("/health").body, "ok\n");
+  EXPECT_EQ(service_.Get("/ready").body, "ok\n");
+  const nlohmann::json verbose = service_.Get("/ready?verbose").Json();
+  EXPECT_EQ(verbose["status"], "ok");
+  EXPECT_TRUE(verbose["reasons"].empty());
+  EXPECT_EQ(Call("HEAD", service_.admin(), "/ready").status, 200);
+  EXPECT_EQ(Call("GET", service_.ingest(), "/ready").status, 200);
+  EXPECT_EQ(Call("GET", service_.ingest(), "/health").status, 200);
+}
+
+// Each line of the text format: name, labels, value; help and type before the first sample.
+TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
+  ASSERT_EQ(service_.PostEvents(3).status, 200);
+  ASSERT_TRUE(service_.WaitSettled());
+  const HttpReply reply = service_.Get("/metrics");
+  EXPECT_EQ(reply.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  std::map<std::string, std::string> types;
+  std::set<std::string> helped;
+  std::map<std::string, double> samples;
+  std::istringstream lines(reply.body);
+  std::string line;
+  const std::regex sample(R"re(^([a-z_][a-z0-9_]*)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? ([^ ]+)$)re");
+  std::smatch match;
+  while (std::getline(lines, line)) {
+    if (line.starts_with("# HELP ")) {
+      const std::string rest = line.substr(7);
+      const std::string name = rest.substr(0, rest.find(' '));
+      EXPECT_TRUE(helped.insert(name).second) << name << " has two helps";
+      EXPECT_GT(rest.size(), name.size() + 5) << name;
+    } else if (line.starts_with("# TYPE ")) {
+      const std::string rest = line.substr(7);
+      types[rest.substr(0, rest.find(' '))] = rest.substr(rest.find(' ') + 1);
+    } else {
+      ASSERT_TRUE(std::regex_match(line, match, sample)) << line;
+      const std::string name = match[1];
+      ASSERT_TRUE(types.contains(name)) << line;
+      EXPECT_TRUE(helped.contains(name)) << line;
+      EXPECT_EQ(types[name] == "counter", name.ends_with("_total")) << line;
+      EXPECT_TRUE(name.starts_with("spool_") || name.starts_with("process_")) << line;
+      EXPECT_TRUE(samples.emplace(name + match[2].str(), std::stod(match[4])).second) << line << " is twice";
+    }
+  }
+  EXPECT_EQ(samples["spool_ready"], 1);
+  EXPECT_EQ(samples["spool_ingest_events_total{source=\"web\",result=\"stored\"}"], 3);
+  EXPECT_EQ(samples["spool_target_events_total{target=\"out\",outcome=\"delivered\"}"], 3);
+  EXPECT_EQ(samples.count("spool_ledger_difference{target=\"out\"}"), 1u);
+  EXPECT_EQ(samples["spool_ledger_difference{target=\"out\"}"], 0);
+  EXPECT_EQ(samples["spool_target_state{target=\"out\",state=\"ok\"}"], 1);
+  EXPECT_EQ(samples["spool_stream_events{stream=\"kubernetes-events\"}"], 3);
+  EXPECT_EQ(samples["spool_journal_end_sequence"], 4);
+  EXPECT_EQ(samples.count("spool_dlq_events{target=\"out\"}"), 1u);
+  EXPECT_EQ(samples.count("spool_replay_jobs{state=\"running\"}"), 1u);
+  EXPECT_GT(samples["process_resident_memory_bytes"], 0);
+}
+
+TEST_F(OpenAdminApi, SearchesThatWaitKeepNobodyElseWaiting) {
+  std::vector<std::thread> waiting;
+  std::vector<HttpReply> replies(20);
+  for (HttpReply& reply : replies) {
+    waiting.emplace_back([&] { reply = service_.Get("/api/v1/events?from_sequence=1&wait=20"); });
+  }
+  EXPECT_EQ(ParseEvents(service_.Get("/api/v1/events")).events.size(), 0u);
+  EXPECT_EQ(service_.Get("/ready").status, 200);
+  ASSERT_EQ(service_.PostEvents(1).status, 200);
+  for (std::thread& thread : waiting) thread.join();
+  for (const HttpReply& reply : replies) EXPECT_EQ(ParseEvents(reply).events.size(), 1u);
+}
+
+}  // namespace
+}  // namespace spool::testing

@@ -1,0 +1,196 @@
+// What the admin API reads and writes, without a service.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "app/admin_auth.h"
+#include "app/json_views.h"
+#include "app/query_params.h"
+#include "app/request_body.h"
+#include "tests/support/app_http.h"
+
+namespace spool {
+namespace {
+
+TEST(JsonWriter, WritesMembersInOrderWithEscapesAndNulls) {
+  JsonWriter out;
+  out.BeginObject()
+      .Field("text", "a\"b\n")
+      .Field("number", uint64_t{18446744073709551615u})
+      .Field("negative", -3)
+      .Field("real", 0.25)
+      .Field("flag", true)
+      .Field("time", std::optional<SystemTime>())
+      .TextOrNull("absent", "")
+      .Field("nothing", std::numeric_limits<double>::infinity())
+      .Key("list")
+      .BeginArray()
+      .Value("x")
+      .BeginObject()
+      .EndObject()
+      .Value(1)
+      .EndArray()
+      .Field("last", Sequence{7})
+      .EndObject();
+  EXPECT_EQ(out.text(),
+            "{\"text\":\"a\\\"b\\n\",\"number\":18446744073709551615,\"negative\":-3,\"real\":0.25,"
+            "\"flag\":true,\"time\":null,\"absent\":null,\"nothing\":null,\"list\":[\"x\",{},1],"
+            "\"last\":7}");
+}
+
+TEST(JsonViews, TheAccountHoldsOnlyWhenEveryEventIsSomewhere) {
+  Account account{.accepted = 10, .delivered = 3, .filtered = 2, .dead_lettered = 1, .evicted = 1,
+                  .skipped = 1, .pending = 2};
+  EXPECT_TRUE(IsAccounted(account));
+  account.pending = 1;
+  EXPECT_FALSE(IsAccounted(account));
+}
+
+TEST(JsonViews, LagIsCountedFromTheOldestEventThatWaits) {
+  TargetStatus target;
+  const SystemTime now = FromMicros(10'000'000);
+  EXPECT_EQ(LagSeconds(target, now), 0.0);
+  target.account.pending = 1;
+  EXPECT_EQ(LagSeconds(target, now), std::nullopt);
+  target.pump.oldest_unsettled = FromMicros(8'500'000);
+  EXPECT_EQ(LagSeconds(target, now), 1.5);
+  target.pump.oldest_unsettled = FromMicros(12'000'000);  // the clock stepped back
+  EXPECT_EQ(LagSeconds(target, now), 0.0);
+}
+
+TEST(QueryParams, DecodesAndKeepsRepeats) {
+  const auto params = QueryParams::Parse("match=kind%3DPod&match=a%3Db+c&limit=5&verbose");
+  ASSERT_TRUE(params.has_value());
+  EXPECT_EQ(params->All("match"), (std::vector<std::string>{"kind=Pod", "a=b c"}));
+  EXPECT_TRUE(params->Has("verbose"));
+  EXPECT_EQ(params->Number("limit", 1, 10)->value(), 5u);
+  EXPECT_TRUE(params->Check({"limit", "verbose"}, {"match"}));
+}
+
+TEST(QueryParams, RefusesWhatItDoesNotUnderstand) {
+  for (const char* bad : {"a=%", "a=%1", "a=%zz", "a=%00", "%=1"}) {
+    EXPECT_FALSE(QueryParams::Parse(bad).has_value()) << bad;
+  }
+  std::string many;
+  for (int i = 0; i < 65; ++i) many += "a=1&";
+  EXPECT_FALSE(QueryParams::Parse(many).has_value());
+  const QueryParams params = *QueryParams::Parse("limit=ten&limit=5&when=teatime&x=1");
+  EXPECT_EQ(params.Check({"limit", "when", "x"}).error().message,
+            "The parameter 'limit' is given twice.");
+  EXPECT_EQ(params.Check({"when", "x"}, {"limit"}).has_value(), true);
+  EXPECT_EQ(params.Check({"when"}, {"limit"}).error().message, "There is no parameter 'x' here.");
+  for (const char* bad : {"ten", "", "0", "11", "-1", "1.5", "99999999999999999999999"}) {
+    const QueryParams one = *QueryParams::Parse(std::string("limit=") + bad);
+    EXPECT_FALSE(one.Number("limit", 1, 10).has_value()) << bad;
+  }
+  EXPECT_FALSE(params.Time("when", FromMicros(0)).has_value());
+}
+
+TEST(RequestBody, ReadsMembersByType) {
+  const auto body = RequestBody::Parse(
+      R"({"to":"12","rate":1.5,"dry_run":true,"match":["a=b"],"none":null,"at":13})",
+      {"to", "rate", "dry_run", "match", "none", "at"});
+  ASSERT_TRUE(body.has_value());
+  EXPECT_EQ(body->Text("to")->value(), "12");
+  EXPECT_EQ(body->SequenceOf("to"), Sequence{12});
+  EXPECT_EQ(body->SequenceOf("at"), Sequence{13});
+  EXPECT_EQ(body->Number("rate")->value(), 1.5);
+  EXPECT_TRUE(*body->Flag("dry_run"));
+  EXPECT_EQ(body->Texts("match")->size(), 1u);
+  EXPECT_FALSE(body->Text("none")->has_value());
+  EXPECT_FALSE(body->Text("absent")->has_value());
+  EXPECT_FALSE(body->Text("rate").has_value());
+  EXPECT_FALSE(body->Flag("to").has_value());
+  EXPECT_FALSE(body->Texts("to").has_value());
+  EXPECT_TRUE(RequestBody::Parse(" \n", {}).has_value());
+}
+
+TEST(RequestBody, RefusesAnythingButOneObjectOfKnownMembers) {
+  for (const char* bad : {"[]", "1", "{", "{\"to\":1", "{\"too\":1}", "{\"to\":1,\"to\":2}", "null",
+                          "{\"to\":1}x", "\xff", "{'to':1}"}) {
+    EXPECT_FALSE(RequestBody::Parse(bad, {"to"}).has_value()) << bad;
+  }
+  std::string deep = "{\"to\":";
+  for (int i = 0; i < 100'000; ++i) deep += '[';
+  EXPECT_FALSE(RequestBody::Parse(deep, {"to"}).has_value());
+}
+
+TEST(ParseSequence, TakesDigitsThatFitAndNothingElse) {
+  EXPECT_EQ(ParseSequence("18446744073709551615"), Sequence{UINT64_MAX});
+  for (const char* bad : {"", "-1", "+1", "1 ", "0x1", "18446744073709551616", "10m"}) {
+    EXPECT_EQ(ParseSequence(bad), std::nullopt) << bad;
+  }
+}
+
+net::HttpRequest Request(const testing::HttpHeaders& headers) {
+  net::HttpRequest request;
+  request.headers = headers;
+  return request;
+}
+
+std::string CodeOf(const std::optional<net::HttpResponse>& refusal) {
+  if (!refusal) return "allowed";
+  return nlohmann::json::parse(refusal->body).value("code", "");
+}
+
+TEST(AdminAuth, OnLoopbackOnlyLoopbackNamesAreServed) {
+  AdminSettings settings;
+  settings.address = "127.0.0.1:8081";
+  const AdminAuth auth(settings);
+  for (const char* host : {"localhost", "LOCALHOST:8081", "127.0.0.1:8081", "[::1]:8081", "[::1]"}) {
+    EXPECT_EQ(CodeOf(auth.Refuse(Request({{"host", host}}), AdminRole::kOperator)), "allowed") << host;
+  }
+  for (const char* host : {"evil.example", "localhost.evil.example:8081", "127.0.0.1.evil.example",
+                           "10.0.0.1:8081", "[::1", "[::2]:8081"}) {
+    EXPECT_EQ(CodeOf(auth.Refuse(Request({{"host", host}}), AdminRole::kNobody)), "bad_host") << host;
+  }
+  settings.address = "0.0.0.0:8081";
+  EXPECT_EQ(CodeOf(AdminAuth(settings).Refuse(Request({{"host", "spool.monitoring"}}),
+                                              AdminRole::kNobody)),
+            "allowed");
+}
+
+TEST(AdminAuth, PagesOfOtherOriginsAreRefused) {
+  const AdminAuth auth{AdminSettings()};
+  const auto code = [&](const char* origin) {
+    return CodeOf(auth.Refuse(Request({{"host", "127.0.0.1:8081"}, {"origin", origin}}),
+                              AdminRole::kOperator));
+  };
+  EXPECT_EQ(code("http://127.0.0.1:8081"), "allowed");
+  EXPECT_EQ(code("http://127.0.0.1:3000"), "bad_origin");
+  EXPECT_EQ(code("https://evil.example"), "bad_origin");
+  EXPECT_EQ(code("null"), "bad_origin");
+}
+
+TEST(AdminAuth, ATokenAllowsWhatItsRoleDoesAndIsReadAnewEachTime) {
+  const testing::AppDir dir;
+  const auto write = [](const std::string& path, const std::string& text) {
+    std::ofstream(path) << text;
+  };
+  write(dir / "viewer", "look\n");
+  write(dir / "operator", "do-it\n");
+  AdminSettings settings;
+  settings.tokens = {{Secret::FromFile(dir / "viewer"), "viewer"},
+                     {Secret::FromFile(dir / "operator"), "operator"},
+                     {Secret::FromFile(dir / "missing"), "operator"}};
+  const AdminAuth auth(settings);
+  const auto code = [&](const std::string& header, AdminRole needed) {
+    return CodeOf(auth.Refuse(Request({{"host", "localhost"}, {"authorization", header}}), needed));
+  };
+  EXPECT_EQ(code("", AdminRole::kNobody), "allowed");
+  EXPECT_EQ(code("", AdminRole::kViewer), "unauthorized");
+  EXPECT_EQ(code("Bearer ", AdminRole::kViewer), "unauthorized");
+  EXPECT_EQ(code("Bearer wrong", AdminRole::kViewer), "unauthorized");
+  EXPECT_EQ(code("Basic look", AdminRole::kViewer), "unauthorized");
+  EXPECT_EQ(code("Bearer look", AdminRole::kViewer), "allowed");
+  EXPECT_EQ(code("bearer look", AdminRole::kOperator), "forbidden");
+  EXPECT_EQ(code("Bearer do-it", AdminRole::kViewer), "allowed");
+  EXPECT_EQ(code("Bearer do-it", AdminRole::kOperator), "allowed");
+  write(dir / "operator", "changed");
+  EXPECT_EQ(code("Bearer do-it", AdminRole::kOperator), "unauthorized");
+  EXPECT_EQ(code("Bearer changed", AdminRole::kOperator), "allowed");
+}
+
+}  // namespace
+}  // namespace spool

@@ -1,0 +1,230 @@
+// What spoolctl prints, letter by letter, for every command and form: tests/golden/ctl/NAME.txt,
+// from answers of the admin API in tests/golden/ctl/*.json. With SPOOL_UPDATE_GOLDEN=1 the texts
+// are written anew.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "app/ctl/text.h"
+#include "tests/support/ctl_fixture.h"
+
+namespace spool::testing {
+namespace {
+
+const std::filesystem::path kDirectory =
+    std::filesystem::path(SPOOL_SOURCE_DIR) / "tests/golden/ctl";
+
+std::string ReadAll(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  EXPECT_TRUE(in) << path;
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+void ReplaceAll(std::string& text, const std::string& what, const std::string& by) {
+  for (size_t at = 0; (at = text.find(what, at)) != text.npos; at += by.size()) {
+    text.replace(at, what.size(), by);
+  }
+}
+
+struct Case {
+  const char* name;
+  std::vector<std::string> args;
+  int columns = 0;  // on a terminal so wide
+};
+
+class CtlGolden : public ::testing::TestWithParam<Case> {
+ protected:
+  // An answer from a file; "$AGO{6d}" in it becomes the time so long ago.
+  std::string Answer(const std::string& file) {
+    std::string text = ReadAll(kDirectory / file);
+    static const std::regex kAgo(R"(\$AGO\{(\w+)\})");
+    for (std::smatch m; std::regex_search(text, m, kAgo);) {
+      const std::string time = TimeAgo(m[1]);
+      ago_[time] = "AGO(" + m[1].str() + ")";
+      text.replace(static_cast<size_t>(m.position()), static_cast<size_t>(m.length()), time);
+    }
+    return text;
+  }
+
+  void SetUp() override {
+    const std::pair<const char*, const char*> answers[] = {
+        {"GET /api/v1/status", "status.json"},
+        {"GET /api/v1/streams", "streams.json"},
+        {"GET /api/v1/streams/quarantine", "stream.json"},
+        {"GET /api/v1/targets", "targets.json"},
+        {"GET /api/v1/targets/servicenow", "target.json"},
+        {"POST /api/v1/targets/servicenow:pause", "target.json"},
+        {"POST /api/v1/targets/servicenow:resume", "target.json"},
+        {"GET /api/v1/sources", "sources.json"},
+        {"GET /api/v1/dead-letters", "dead_letters.json"},
+        {"GET /api/v1/dead-letters/servicenow-4118871", "dead_letter.json"},
+        {"POST /api/v1/dead-letters/servicenow-4118871:retry", "dead_letter.json"},
+        {"POST /api/v1/dead-letters/servicenow-4118871:drop", "dead_letter.json"},
+        {"GET /api/v1/replays", "replays.json"},
+        {"GET /api/v1/replays/r-7f3k2a", "replay.json"},
+        {"POST /api/v1/replays/r-7f3k2a:pause", "replay.json"},
+        {"POST /api/v1/replays/r-7f3k2a:resume", "replay.json"},
+        {"POST /api/v1/replays/r-7f3k2a:cancel", "replay.json"},
+        {"GET /api/v1/events", "events.jsonl"},
+        {"GET /api/v1/events/4118871", "event.json"},
+        {"GET /api/v1/events/hostile", "hostile.jsonl"}};
+    for (const auto& [path, file] : answers) admin_.On(path, 200, Answer(file));
+    admin_.On("GET /api/v1/version", 200, R"({"version":"9.8.7"})");
+    admin_.On("POST /api/v1/targets/servicenow:skip", 200,
+              R"({"target":"servicenow","skipped":18402})");
+    admin_.On("POST /api/v1/dead-letters:retry", 200, R"({"matched":3,"done":3})");
+    admin_.On("POST /api/v1/dead-letters:drop", 200, R"({"matched":3,"done":2})");
+    const std::string plan = Answer("plan.json");
+    const std::string replay = Answer("replay.json");
+    admin_.On("POST /api/v1/replays", [=](const net::HttpRequest& request) {
+      net::HttpResponse response;
+      const bool dry = request.body.find("\"dry_run\":true") != request.body.npos;
+      response.status = dry ? 200 : 201;
+      response.body = dry ? plan : replay;
+      return response;
+    });
+  }
+
+  FakeAdmin admin_;
+  std::map<std::string, std::string> ago_;
+};
+
+TEST_P(CtlGolden, ACommandPrintsWhatTheFileShows) {
+  const Case& c = GetParam();
+  CtlProcess::Options options;
+  options.env = {{"SPOOLCTL_SERVER", admin_.url()}};
+  options.columns = c.columns;
+  const CtlResult result = RunCtl(c.args, options);
+  if (c.columns > 0 && result.out.find("\x1b[K") == std::string::npos &&
+      std::find(c.args.begin(), c.args.end(), "wide") == c.args.end()) {
+    std::istringstream lines(std::regex_replace(result.out, std::regex("\x1b\\[[0-9]*m|\r"), ""));
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(ctl::DisplayWidth(line), static_cast<size_t>(c.columns)) << line;
+    }
+  }
+  std::string told = "$ spoolctl";
+  for (const std::string& arg : c.args) told += " " + arg;
+  told += "\n" + result.out;
+  if (!result.err.empty()) told += "--- stderr\n" + result.err;
+  told += "--- exit " + std::to_string(result.exit) + "\n";
+  ReplaceAll(told, admin_.url(), "http://SERVER");
+  ReplaceAll(told, "\r\n", "\n");
+  ReplaceAll(told, "\x1b", "\\e");
+  for (const auto& [time, name] : ago_) {
+    ReplaceAll(told, time, name);
+    ReplaceAll(told, time.substr(0, 19) + "Z", name);
+  }
+  const std::filesystem::path golden = kDirectory / (std::string(c.name) + ".txt");
+  if (std::getenv("SPOOL_UPDATE_GOLDEN") != nullptr) std::ofstream(golden) << told;
+  EXPECT_EQ(told, ReadAll(golden));
+}
+
+const Case kCases[] = {
+    {"status", {"status"}},
+    {"status_wide", {"status", "-o", "wide"}},
+    {"status_json", {"status", "-o", "json"}},
+    {"status_yaml", {"status", "-o", "yaml"}},
+    {"status_terminal", {"status"}, 80},
+    {"stream_ls", {"stream", "ls"}},
+    {"stream_ls_wide", {"-o", "wide", "stream", "ls"}},
+    {"stream_ls_json", {"stream", "ls", "-o", "json"}},
+    {"stream_ls_jsonl", {"stream", "ls", "-o", "jsonl"}},
+    {"stream_ls_yaml", {"stream", "ls", "-oyaml"}},
+    {"stream_ls_name", {"stream", "ls", "--output=name"}},
+    {"stream_ls_no_headers", {"stream", "ls", "--no-headers"}},
+    {"stream_ls_terminal", {"stream", "ls"}, 80},
+    {"stream_info", {"stream", "info", "quarantine"}},
+    {"stream_info_yaml", {"stream", "info", "stream/quarantine", "-o", "yaml"}},
+    {"target_ls", {"target", "ls"}},
+    {"target_ls_wide", {"target", "ls", "-o", "wide"}},
+    {"target_ls_name", {"target", "ls", "-o", "name"}},
+    {"target_ls_terminal", {"target", "ls"}, 80},
+    {"target_ls_terminal_no_color", {"target", "ls", "--no-color"}, 80},
+    {"target_ls_terminal_wide", {"target", "ls", "-o", "wide", "--no-color"}, 80},
+    {"target_info", {"target", "info", "servicenow"}},
+    {"target_info_json", {"target", "info", "servicenow", "-o", "json"}},
+    {"target_pause", {"target", "pause", "servicenow"}},
+    {"target_resume", {"target", "resume", "target/servicenow", "-o", "name"}},
+    {"target_skip", {"target", "skip", "servicenow", "--to", "2026-11-20", "-y"}},
+    {"target_skip_refused", {"target", "skip", "servicenow", "--to", "4118872"}},
+    {"source_ls", {"source", "ls"}},
+    {"source_ls_wide", {"source", "ls", "-o", "wide"}},
+    {"dlq_ls", {"dlq", "ls"}},
+    {"dlq_ls_wide", {"dlq", "ls", "-o", "wide"}},
+    {"dlq_ls_name", {"dlq", "ls", "-o", "name"}},
+    {"dlq_ls_terminal", {"dlq", "ls"}, 80},
+    {"dlq_get", {"dlq", "get", "servicenow-4118871"}},
+    {"dlq_get_json", {"dlq", "get", "dlq/servicenow-4118871", "-o", "json"}},
+    {"dlq_retry", {"dlq", "retry", "servicenow-4118871"}},
+    {"dlq_retry_some_unknown", {"dlq", "retry", "servicenow-4118871", "servicenow-1"}},
+    {"dlq_retry_all", {"dlq", "retry", "--target", "servicenow", "--all"}},
+    {"dlq_drop_refused", {"dlq", "drop", "servicenow-4118871"}},
+    {"dlq_drop", {"dlq", "drop", "servicenow-4118871", "--yes"}},
+    {"dlq_drop_all",
+     {"dlq", "drop", "--target", "servicenow", "--reason", "rejected", "--all", "-y"}},
+    {"replay_ls", {"replay", "ls"}},
+    {"replay_ls_wide", {"replay", "ls", "-o", "wide"}},
+    {"replay_ls_terminal", {"replay", "ls"}, 80},
+    {"replay_info", {"replay", "info", "r-7f3k2a"}},
+    {"replay_info_json", {"replay", "info", "r-7f3k2a", "-o", "json"}},
+    {"replay_dry_run",
+     {"replay", "start", "--target", "splunk", "--from", "2026-11-20T06:00:00Z", "--match",
+      "namespace=prod-*", "--rate", "2000/s", "--dry-run"}},
+    {"replay_dry_run_json",
+     {"replay", "start", "--target", "splunk", "--from", "3h", "--dry-run", "-o", "json"}},
+    {"replay_start", {"replay", "start", "--target", "splunk", "--from", "3h"}},
+    {"replay_start_name", {"replay", "start", "--target", "splunk", "--from", "3h", "-o", "name"}},
+    {"replay_start_terminal", {"replay", "start", "--target", "splunk", "--from", "3h"}, 80},
+    {"replay_start_detached",
+     {"replay", "start", "--target", "splunk", "--from", "3h", "--detach"},
+     80},
+    {"replay_watch", {"replay", "watch", "r-7f3k2a"}},
+    {"replay_watch_json", {"replay", "watch", "r-7f3k2a", "-o", "jsonl"}},
+    {"replay_pause", {"replay", "pause", "r-7f3k2a"}},
+    {"replay_resume", {"replay", "resume", "r-7f3k2a"}},
+    {"replay_cancel_refused", {"replay", "cancel", "r-7f3k2a"}},
+    {"replay_cancel", {"replay", "cancel", "r-7f3k2a", "-y"}},
+    {"events_ls", {"events", "ls"}},
+    {"events_ls_wide", {"events", "ls", "-o", "wide"}},
+    {"events_ls_json", {"events", "ls", "-o", "json", "--limit", "4"}},
+    {"events_ls_jsonl", {"events", "ls", "-o", "jsonl"}},
+    {"events_ls_yaml", {"events", "ls", "-o", "yaml"}},
+    {"events_ls_name", {"events", "ls", "-o", "name"}},
+    {"events_ls_event_time", {"events", "ls", "--by", "event-time"}},
+    {"events_ls_terminal", {"events", "ls", "--no-color"}, 80},
+    {"events_ls_terminal_74", {"events", "ls", "--no-color"}, 74},
+    {"events_get", {"events", "get", "4118871"}},
+    {"events_get_table", {"events", "get", "4118871", "-o", "table"}},
+    {"events_get_yaml", {"events", "get", "4118871", "-o", "yaml"}},
+    {"version", {"version"}},
+    {"version_json", {"version", "-o", "json"}},
+    {"version_client", {"version", "--client"}},
+    {"help", {"--help"}},
+    {"help_events_ls", {"events", "ls", "--help"}},
+    {"help_replay", {"replay", "--help"}},
+    {"slip_command", {"strem", "ls"}},
+    {"slip_verb", {"target", "puase", "kafka"}},
+    {"slip_flag", {"events", "ls", "--sinse", "2d"}},
+    {"slip_target", {"target", "info", "servicenwo"}},
+    {"slip_replay", {"replay", "watch", "nothing-like-it"}},
+    {"bad_time", {"events", "ls", "--since", "yesterday"}},
+    {"bad_format", {"stream", "ls", "-o", "xml"}},
+    {"bad_rate", {"replay", "start", "--target", "x", "--from", "1h", "--rate", "fast"}},
+    {"bad_match", {"events", "ls", "--match", "kind"}},
+    {"bad_timeout", {"status", "--timeout", "0s"}},
+    {"no_verb", {"dlq"}},
+    {"which_dead_letters", {"dlq", "drop", "--target", "servicenow"}},
+};
+
+INSTANTIATE_TEST_SUITE_P(Commands, CtlGolden, ::testing::ValuesIn(kCases),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace spool::testing

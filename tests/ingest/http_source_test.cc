@@ -1,0 +1,324 @@
+// The HTTP source over a real journal on a disk, seen from a socket.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ingest/sources/http.h"
+#include "spool/reader.h"
+#include "tests/support/ingest_fixture.h"
+#include "tests/support/net_raw_client.h"
+
+namespace spool {
+namespace {
+
+using test::RawAnswer;
+using test::RawSocket;
+using ::testing::HasSubstr;
+
+class HttpSourceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* base = getenv("TMPDIR");
+    std::string pattern = std::string(base != nullptr ? base : "/tmp") + "/spool-ingest-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    Open();
+  }
+  void TearDown() override {
+    source_.reset();
+    journal_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void Open(uint64_t disk_reserve = 0) {
+    source_.reset();
+    journal_.reset();
+    JournalOptions options;
+    options.dir = directory_ + "/journal";
+    for (const char* name :
+         {"kubernetes-events", "infrastructure-changes", "security-events", "admission-control"}) {
+      options.streams.push_back({.name = name});
+    }
+    options.streams.push_back({.name = "quarantine", .special = true});
+    options.disk_reserve_bytes = disk_reserve;
+    options.reserve_file_bytes = 0;
+    auto journal = Journal::Open(std::move(options));
+    ASSERT_TRUE(journal) << journal.error().message;
+    journal_ = std::move(*journal);
+  }
+
+  void Start(HttpSourceOptions options = {}) {
+    options.name = "web";
+    options.address = "127.0.0.1:0";
+    source_ = std::make_unique<HttpSource>(std::move(options), *journal_);
+    const Status started = source_->Start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+
+  RawAnswer Request(const std::string& head, std::string_view body) {
+    RawSocket socket = RawSocket::Connect(source_->port());
+    return Request(socket, head, body);
+  }
+  static RawAnswer Request(RawSocket& socket, const std::string& head, std::string_view body) {
+    const std::string length = std::to_string(body.size());
+    socket.Send(head + "\r\nHost: spool\r\nContent-Length: " + length + "\r\n\r\n" +
+                std::string(body));
+    auto answer = socket.ReadAnswer();
+    EXPECT_TRUE(answer) << head;
+    return answer.value_or(RawAnswer{});
+  }
+  RawAnswer Post(const std::string& target, std::string_view body) {
+    return Request("POST " + target + " HTTP/1.1\r\nContent-Type: application/json", body);
+  }
+  RawAnswer Get(const std::string& target) { return Request("GET " + target + " HTTP/1.1", ""); }
+
+  std::vector<std::string> Stored(bool special = false) {
+    std::vector<std::string> data;
+    auto reader =
+        journal_->NewReader(special ? journal_->AllWithSpecial() : journal_->AllStreams());
+    Sequence from{1};
+    for (;;) {
+      auto page = reader->Read(from, {});
+      if (!page || (page->events.empty() && page->next == from)) return data;
+      for (const EventView& event : page->events) data.emplace_back(event.data);
+      from = page->next;
+    }
+  }
+
+  std::string directory_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<HttpSource> source_;
+};
+
+TEST_F(HttpSourceTest, TellsWhatWasStored) {
+  Start();
+  const RawAnswer answer = Post("/v1/events", R"([{"a":1},{"a":2},17])");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.Header("content-type"), "application/json");
+  EXPECT_EQ(answer.body,
+            "{\"stored\":2,\"duplicates\":0,\"quarantined\":1,\"first\":1,\"last\":3}\n");
+  EXPECT_EQ(Post("/v1/events", "[]").body,
+            "{\"stored\":0,\"duplicates\":0,\"quarantined\":0,\"first\":null,\"last\":null}\n");
+}
+
+TEST_F(HttpSourceTest, TheOtherPathsAnswerWithAnEmptyBody) {
+  Start();
+  for (const auto& [path, body] :
+       {std::pair<std::string, std::string>{"/events", EventText{}.Json()},
+        {"/audit?timeout=30s", R"({"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[)" +
+                                   AuditText{}.Json() + "]}\n"}}) {
+    const RawAnswer answer = Post(path, body);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.Header("content-length"), "0");
+    EXPECT_EQ(answer.Header("content-type"), "");
+  }
+  EXPECT_EQ(Stored().size(), 2U);
+}
+
+TEST_F(HttpSourceTest, WhatWasAcknowledgedIsThereAfterAReopen) {
+  Start();
+  const std::string event = EventText{}.Json();
+  ASSERT_EQ(Post("/events", event).status, 200);
+  ASSERT_EQ(Post("/v1/events", R"({ "n" : 123456789012345678901234567890 })").status, 200);
+  Open();
+  EXPECT_EQ(Stored(),
+            (std::vector<std::string>{event, R"({ "n" : 123456789012345678901234567890 })"}));
+}
+
+TEST_F(HttpSourceTest, RepeatsAreCountedNotStored) {
+  Start();
+  const std::string batch =
+      "[" + EventText{.uid = "a"}.Json() + "," + EventText{.uid = "b"}.Json() + "]";
+  EXPECT_THAT(Post("/v1/events", batch).body, HasSubstr("\"stored\":2,\"duplicates\":0"));
+  const std::string again = Post("/v1/events", batch).body;
+  EXPECT_THAT(again, HasSubstr("\"stored\":0,\"duplicates\":2"));
+  EXPECT_THAT(again, HasSubstr("\"first\":null,\"last\":null"));
+  EXPECT_EQ(Stored().size(), 2U);
+}
+
+TEST_F(HttpSourceTest, TwoRequestsUnderOneAuditIdAreBothKept) {
+  Start();
+  Post("/audit", AuditText{.id = "x", .verb = "get"}.Json());
+  Post("/audit", AuditText{.id = "x", .verb = "delete"}.Json());
+  EXPECT_EQ(Stored().size(), 2U);
+}
+
+TEST_F(HttpSourceTest, AnIdempotencyKeyMakesARequestRepeatable) {
+  Start();
+  const std::string head = "POST /v1/events HTTP/1.1\r\nIdempotency-Key: k1";
+  EXPECT_THAT(Request(head, R"([{"a":1},{"a":1}])").body, HasSubstr("\"stored\":2,"));
+  EXPECT_THAT(Request(head, R"([{"a":1},{"a":1}])").body,
+              HasSubstr("\"stored\":0,\"duplicates\":2"));
+}
+
+TEST_F(HttpSourceTest, CloudEventsComeInThreeModes) {
+  Start();
+  EXPECT_EQ(
+      Request("POST /v1/events HTTP/1.1\r\nCe-Specversion: 1.0\r\nCe-Id: 1\r\nCe-Source: /s\r\n"
+              "Ce-Type: t\r\nContent-Type: application/json",
+              R"({"mode":"binary"})")
+          .status,
+      200);
+  const std::string one = R"({"specversion":"1.0","id":"2","source":"/s","type":"t","data":2})";
+  EXPECT_EQ(
+      Request("POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents+json", one).status,
+      200);
+  EXPECT_THAT(
+      Request("POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents-batch+json",
+              "[" + one + "," + one + "]")
+          .body,
+      HasSubstr("\"stored\":0,\"duplicates\":2"));
+  EXPECT_EQ(Stored(), (std::vector<std::string>{R"({"mode":"binary"})", "2"}));
+}
+
+TEST_F(HttpSourceTest, EveryRefusalHasItsCode) {
+  Start({.limits = {.body_bytes = 4096}, .decode = {.limits = {.records_max = 2}}});
+  const struct {
+    std::string head;
+    std::string body;
+    int status;
+    std::string code;
+  } cases[] = {
+      {"POST /nowhere HTTP/1.1", "{}", 404, "not_found"},
+      {"POST /v1/events/ HTTP/1.1", "{}", 404, "not_found"},
+      {"GET /v1/events HTTP/1.1", "", 405, "method_not_allowed"},
+      {"PUT /audit HTTP/1.1", "{}", 405, "method_not_allowed"},
+      {"POST /health HTTP/1.1", "{}", 405, "method_not_allowed"},
+      {"POST /v1/events HTTP/1.1", "", 400, "empty_body"},
+      {"POST /v1/events HTTP/1.1", "no json", 400, "invalid_json"},
+      {"POST /v1/events HTTP/1.1\r\nContent-Type: application/x-protobuf", "x", 415,
+       "unsupported_media_type"},
+      {"POST /v1/events HTTP/1.1", "[{},{},{}]", 413, "too_many_records"},
+  };
+  for (const auto& c : cases) {
+    const RawAnswer answer = Request(c.head, c.body);
+    EXPECT_EQ(answer.status, c.status) << c.head;
+    EXPECT_EQ(answer.Header("content-type"), "application/problem+json") << c.head;
+    EXPECT_THAT(answer.body, HasSubstr("\"" + c.code + "\"")) << c.head;
+    EXPECT_EQ(answer.Header("allow").empty(), c.status != 405) << c.head;
+  }
+  EXPECT_EQ(Post("/v1/events", std::string(5000, ' ')).status, 413);
+  EXPECT_TRUE(Stored().empty());
+}
+
+TEST_F(HttpSourceTest, AnUnreadableBodyIsRefusedWithItsOffsetAndToldOf) {
+  Start();
+  const RawAnswer answer = Post("/v1/events", R"({"a":nan})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr("\"offset\":5"));
+  const auto stored = Stored(/*special=*/true);
+  ASSERT_EQ(stored.size(), 1U);
+  EXPECT_THAT(stored[0], HasSubstr("\"reason\":\"invalid_json\""));
+  EXPECT_TRUE(Stored(/*special=*/false).empty()) << "who does not name quarantine does not see it";
+}
+
+TEST_F(HttpSourceTest, OnlyTheConfiguredPathsAreServed) {
+  Start({.paths = {"/audit"}});
+  EXPECT_EQ(Post("/v1/events", "{}").status, 404);
+  EXPECT_EQ(Post("/audit", AuditText{}.Json()).status, 200);
+  EXPECT_EQ(Get("/health").status, 200);
+  HttpSource wrong({.name = "x", .address = "127.0.0.1:0", .paths = {"/adit"}}, *journal_);
+  EXPECT_EQ(wrong.Start().error().code, Code::kInvalid);
+}
+
+TEST_F(HttpSourceTest, AFullDiskIsAnsweredWith503AndStoresNothing) {
+  Open(/*disk_reserve=*/uint64_t{1} << 60);
+  Start();
+  for (const std::string_view body : {R"({"a":1})", "no json"}) {
+    const RawAnswer answer = Post("/v1/events", body);
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.Header("retry-after"), "1");
+    EXPECT_THAT(answer.body, HasSubstr("\"journal_full\""));
+  }
+  EXPECT_TRUE(Stored(/*special=*/true).empty());
+}
+
+TEST_F(HttpSourceTest, HealthAndReadySayWhy) {
+  auto ready = std::make_shared<std::atomic<bool>>(true);
+  Start({.ready = [ready]() -> Status {
+    if (*ready) return {};
+    return Fail(Code::kDamaged, "the journal needs \"repair\"");
+  }});
+  EXPECT_EQ(Get("/health").status, 200);
+  EXPECT_EQ(Get("/ready").status, 200);
+  EXPECT_EQ(Get("/ready?verbose").body, "{\"status\":\"ok\",\"reasons\":[]}\n");
+  *ready = false;
+  EXPECT_EQ(Get("/health").status, 200);
+  EXPECT_EQ(Get("/ready").status, 503);
+  EXPECT_EQ(Get("/ready?verbose").body,
+            "{\"status\":\"unavailable\",\"reasons\":[\"the journal needs \\\"repair\\\"\"]}\n");
+}
+
+TEST_F(HttpSourceTest, AWebhookSenderMayAskFirst) {
+  Start();
+  const RawAnswer answer =
+      Request("OPTIONS /v1/events HTTP/1.1\r\nWebHook-Request-Origin: shop.example", "");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.Header("webhook-allowed-origin"), "*");
+}
+
+TEST_F(HttpSourceTest, CountsWhatItDid) {
+  Start();
+  EXPECT_EQ(source_->status().state, "up");
+  EXPECT_FALSE(source_->status().last_event);
+  Post("/v1/events", "[" + EventText{}.Json() + R"(,{"a":1},17])");
+  Post("/v1/events", EventText{}.Json());
+  Post("/v1/events", "nothing");
+  Get("/health");
+  const SourceStatus status = source_->status();
+  EXPECT_EQ(status.name, "web");
+  EXPECT_EQ(status.type, "http");
+  EXPECT_EQ(status.address, "127.0.0.1:" + std::to_string(source_->port()));
+  EXPECT_EQ(status.requests, 3U);
+  EXPECT_EQ(status.events, 2U);
+  EXPECT_EQ(status.duplicates, 1U);
+  EXPECT_EQ(status.quarantined, 2U);
+  EXPECT_EQ(status.rejected, 1U);
+  EXPECT_TRUE(status.last_event);
+}
+
+TEST_F(HttpSourceTest, ManySendersLoseNothing) {
+  Start();
+  constexpr int kSenders = 8, kRequests = 40;
+  std::vector<std::thread> senders;
+  std::atomic<int> good{0};
+  for (int s = 0; s < kSenders; ++s) {
+    senders.emplace_back([&, s] {
+      RawSocket socket = RawSocket::Connect(source_->port());
+      for (int r = 0; r < kRequests; ++r) {
+        const std::string tag = std::to_string(s) + "-" + std::to_string(r);
+        const RawAnswer answer = Request(socket, "POST /events HTTP/1.1",
+                                         "[" + EventText{.uid = tag + "a"}.Json() + "," +
+                                             EventText{.uid = tag + "b"}.Json() + "]");
+        good += answer.status == 200 ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  EXPECT_EQ(good, kSenders * kRequests);
+  const auto stored = Stored();
+  EXPECT_EQ(std::set<std::string>(stored.begin(), stored.end()).size(),
+            static_cast<size_t>(2 * kSenders * kRequests));
+}
+
+TEST_F(HttpSourceTest, AStoppedSourceTakesNothingAndMayBeStoppedAgain) {
+  Start();
+  const int port = source_->port();
+  ASSERT_EQ(Post("/v1/events", R"({"a":1})").status, 200);
+  source_->Stop(RealClock().Steady() + std::chrono::seconds(5));
+  EXPECT_EQ(source_->status().state, "stopping");
+  EXPECT_FALSE(RawSocket::Connect(port).ok());
+  source_->Stop(RealClock().Steady());
+  EXPECT_EQ(Stored().size(), 1U);
+}
+
+}  // namespace
+}  // namespace spool
