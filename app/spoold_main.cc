@@ -55,6 +55,7 @@ void DieWithoutMemory() {
 // Every thread that is started later inherits the mask; main takes the signals with sigwait.
 sigset_t BlockSignals() {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is a failed write like any other
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGRTMIN}) sigaddset(&set, number);

@@ -312,6 +312,56 @@ TEST(Service, ANewTargetBeginsWhereItsConfigSays) {
   EXPECT_EQ(service.Target("time")["accepted"], 5);
 }
 
+TEST(Service, EveryRefusalOfTheIngestListenerIsAProblemWithItsCode) {
+  const AppDir dir;
+  Config config = TestConfig(dir.path());
+  config.http_sources[0].limits.body_bytes = 4096;
+  config.http_sources[0].paths = {"/v1/events", "/audit"};
+  RunningService service(config);
+  ASSERT_TRUE(service.ok());
+  struct Case {
+    const char* method;
+    const char* path;
+    std::string body;
+    HttpHeaders headers;
+    int status;
+    const char* code;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"POST", "/v1/events", "{\"a\":", {}, 400, "invalid_json"},
+           {"POST", "/v1/events", "", {}, 400, "empty_body"},
+           {"POST", "/nowhere", "{}", {}, 404, "not_found"},
+           {"POST", "/events", "{}", {}, 404, "not_found"},  // known, but not configured
+           {"GET", "/v1/events", "", {}, 405, "method_not_allowed"},
+           {"POST", "/v1/events", std::string(5000, ' '), {}, 413, "body_too_large"},
+           {"POST", "/v1/events", "{}", {{"Content-Type", "application/x-protobuf"}}, 415, "unsupported_media_type"},
+           {"POST", "/v1/events", "{}", {{"Content-Encoding", "br"}}, 415, "unsupported_encoding"}}) {
+    const HttpReply reply = Call(c.method, service.ingest(), c.path, c.body, c.headers);
+    EXPECT_EQ(reply.status, c.status) << c.code << " " << reply.body;
+    EXPECT_EQ(reply.Code(), c.code) << reply.body;
+  }
+  const EventPage quarantine = ParseEvents(service.Get("/api/v1/events?stream=quarantine"));
+  EXPECT_EQ(quarantine.events.size(), 1u);
+  EXPECT_EQ(service.Get("/api/v1/sources").Json()["items"][0]["quarantined"], 1);
+}
+
+TEST(Service, ADiskBelowItsReserveRefusesEventsButTheServiceLives) {
+  const AppDir dir;
+  Config config = TestConfig(dir.path());
+  config.journal.disk_reserve_bytes = uint64_t{1} << 60;
+  RunningService service(config);
+  ASSERT_TRUE(service.ok());
+  const HttpReply refused = service.PostEvents(1);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.Code(), "journal_full") << refused.body;
+  EXPECT_TRUE(refused.retry_after);
+  EXPECT_EQ(service.Get("/health").status, 200);
+  const nlohmann::json status = service.Status();
+  ASSERT_EQ(status["warnings"].size(), 1u);
+  EXPECT_NE(status["warnings"][0].get<std::string>().find("less than the reserve"), std::string::npos);
+  EXPECT_EQ(status["sequence"]["end"], 1);
+}
+
 TEST(Service, ItStopsWithinTheDeadlineThoughATargetHangs) {
   const AppDir dir;
   Receiver receiver;

@@ -25,7 +25,6 @@ void RoundTrip(std::string_view text) {
   view.severity = static_cast<Severity>(text.empty() ? 0 : text[0] & 7);
   view.time = FromMicros(static_cast<int64_t>(text.size()) * 1'000'003);
   view.id = FastHash128(text);
-  view.origin = Take(text);
   view.source = Take(text);
   view.type = Take(text);
   view.subject = Take(text);
@@ -43,11 +42,11 @@ void RoundTrip(std::string_view text) {
   SPOOL_ASSERT(back.has_value());
   SPOOL_ASSERT(back->id == view.id && back->time == view.time && back->data == view.data &&
                back->json == view.json && back->severity == view.severity &&
-               back->origin == view.origin && back->source == view.source &&
-               back->type == view.type && back->subject == view.subject &&
-               back->producer == view.producer && back->category == view.category &&
-               back->namespace_ == view.namespace_ && back->name == view.name &&
-               back->reason == view.reason && back->content_type == view.content_type);
+               back->source == view.source && back->type == view.type &&
+               back->subject == view.subject && back->producer == view.producer &&
+               back->category == view.category && back->namespace_ == view.namespace_ &&
+               back->name == view.name && back->reason == view.reason &&
+               back->content_type == view.content_type);
   // One bit off anywhere in the payload must be noticed.
   if (view.data.empty()) return;
   std::string damaged = event.record;

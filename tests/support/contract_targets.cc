@@ -142,14 +142,16 @@ class PipeTarget : public ContractTarget {
 
   std::vector<std::string> Received() override {
     std::unique_lock lock(mutex_);
-    const auto drained = [this] {
-      int unread = 0;
-      return read_end_ < 0 || (ioctl(read_end_, FIONREAD, &unread) == 0 && unread == 0);
-    };
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), drained));
+    Drain(lock);
     return Lines(text_);
   }
-  void Down() override { Disconnect(); }
+  void Down() override {
+    {
+      std::unique_lock lock(mutex_);
+      Drain(lock);
+    }
+    Disconnect();
+  }
   void Up() override { Connect(); }
   Verdict verdict_when_down() const override { return Verdict::kHold; }
   void Hang() override {
@@ -176,6 +178,14 @@ class PipeTarget : public ContractTarget {
       close(ends[1]);
     }
     reader_ = std::jthread([this](std::stop_token stop) { Read(stop); });
+  }
+  // Waits until all that was written has been read.
+  void Drain(std::unique_lock<std::mutex>& lock) {
+    const auto drained = [this] {
+      int unread = 0;
+      return read_end_ < 0 || (ioctl(read_end_, FIONREAD, &unread) == 0 && unread == 0);
+    };
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), drained));
   }
   void Disconnect() {
     if (read_end_ < 0) return;

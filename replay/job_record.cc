@@ -1,0 +1,120 @@
+#include "replay/job_record.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace spool {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr size_t kErrorMax = 1024;
+constexpr std::array kStates = {ReplayState::kRunning, ReplayState::kPaused, ReplayState::kDone,
+                                ReplayState::kCancelled, ReplayState::kFailed};
+
+void PutTime(Json& json, const char* key, const std::optional<SystemTime>& time) {
+  if (time) json[key] = ToMicros(*time);
+}
+void PutSequence(Json& json, const char* key, const std::optional<Sequence>& sequence) {
+  if (sequence) json[key] = sequence->value;
+}
+std::optional<SystemTime> TimeOf(const Json& json, const char* key) {
+  if (!json.contains(key)) return std::nullopt;
+  return FromMicros(json.at(key).get<int64_t>());
+}
+std::optional<Sequence> SequenceOf(const Json& json, const char* key) {
+  if (!json.contains(key)) return std::nullopt;
+  return Sequence{json.at(key).get<uint64_t>()};
+}
+
+// What a target said may be any bytes.
+std::string Printable(std::string_view text) {
+  std::string out(text.substr(0, kErrorMax));
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  }
+  return out;
+}
+
+ReplayState StateOf(std::string_view name) {
+  for (const ReplayState state : kStates) {
+    if (ReplayStateName(state) == name) return state;
+  }
+  throw std::invalid_argument("unknown state");  // ends in DecodeReplay
+}
+
+}  // namespace
+
+std::string_view ReplayStateName(ReplayState state) {
+  switch (state) {
+    case ReplayState::kRunning: return "running";
+    case ReplayState::kPaused: return "paused";
+    case ReplayState::kDone: return "done";
+    case ReplayState::kCancelled: return "cancelled";
+    case ReplayState::kFailed: return "failed";
+  }
+  return "failed";
+}
+
+Result<std::string> EncodeReplay(const ReplayStatus& job) {
+  try {
+    Json json;
+    json["version"] = kVersion;
+    json["id"] = job.id;
+    json["target"] = job.request.target;
+    PutTime(json, "from", job.request.from);
+    PutTime(json, "to", job.request.to);
+    PutSequence(json, "from_sequence", job.request.first);
+    PutSequence(json, "to_sequence", job.request.end);
+    json["match"] = job.request.match;
+    json["rate"] = job.request.events_per_second;
+    json["state"] = ReplayStateName(job.state);
+    json["first"] = job.range.first.value;
+    json["end"] = job.range.end.value;
+    json["total"] = job.total;
+    json["delivered"] = job.delivered;
+    json["rejected"] = job.rejected;
+    json["evicted"] = job.evicted;
+    json["error"] = Printable(job.error);
+    json["created"] = ToMicros(job.created);
+    PutTime(json, "finished", job.finished);
+    return json.dump();
+  } catch (const std::exception&) {
+    return Fail(Code::kInvalid, "the replay's target or match is not valid UTF-8");
+  }
+}
+
+Result<ReplayStatus> DecodeReplay(std::string_view record) {
+  try {
+    const Json json = Json::parse(record);
+    if (json.at("version").get<int>() != kVersion) {
+      return Fail(Code::kDamaged, "the job record has an unknown version");
+    }
+    ReplayStatus job;
+    job.id = json.at("id").get<std::string>();
+    job.request.target = json.at("target").get<std::string>();
+    job.request.from = TimeOf(json, "from");
+    job.request.to = TimeOf(json, "to");
+    job.request.first = SequenceOf(json, "from_sequence");
+    job.request.end = SequenceOf(json, "to_sequence");
+    job.request.match = json.at("match").get<std::vector<std::string>>();
+    job.request.events_per_second = json.at("rate").get<double>();
+    job.state = StateOf(json.at("state").get<std::string>());
+    job.range.first = {json.at("first").get<uint64_t>()};
+    job.range.end = {json.at("end").get<uint64_t>()};
+    job.total = json.at("total").get<uint64_t>();
+    job.delivered = json.at("delivered").get<uint64_t>();
+    job.rejected = json.at("rejected").get<uint64_t>();
+    job.evicted = json.at("evicted").get<uint64_t>();
+    job.settled = job.delivered + job.rejected;
+    job.error = json.at("error").get<std::string>();
+    job.created = FromMicros(json.at("created").get<int64_t>());
+    job.finished = TimeOf(json, "finished");
+    return job;
+  } catch (const std::exception&) {
+    return Fail(Code::kDamaged, "the job record cannot be read");
+  }
+}
+
+}  // namespace spool

@@ -1,0 +1,93 @@
+// The unit of storage: the events of one stream and one commit, compressed before the log.
+//
+//   'S' 'C' version encoding(0 plain, 1 zstd)   4 bytes
+//   hash       16   XXH3-128 over all other bytes of the chunk
+//   previous   16   the hash of the stream's chunk before (zero for the first)
+//   first 8 · count 4 · ordinal 8 · accepted µs 8 · time min 8 · time max 8
+//   bytes before 8 · raw before 8 · raw size 4      (of the stream, up to this chunk)
+//   origins: varint n, then n times {text, varint count}     runs of the source's name
+//   ids: count × 16
+//   body: per event varint length, stored record; plain or one zstd frame
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "spool/event.h"
+
+namespace spool {
+
+struct ChunkHeader {
+  Sequence first;
+  uint32_t count = 0;
+  uint64_t ordinal = 0;
+  SystemTime accepted;
+  SystemTime time_min;
+  SystemTime time_max;
+  uint64_t bytes_before = 0;
+  uint64_t raw_before = 0;
+  uint32_t raw_bytes = 0;
+  Hash128 hash;
+  Hash128 previous;
+  std::vector<std::pair<std::string, uint32_t>> origins;
+
+  Sequence end() const { return first + count; }
+};
+
+// Decoded, without the body. `ids` and `stored_body` point into the chunk's bytes. kDamaged.
+struct ChunkView {
+  ChunkHeader header;
+  std::string_view ids;
+  std::string_view stored_body;
+  bool compressed = false;
+};
+// Checks the whole chunk against its hash unless `trusted`.
+Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted = false);
+// The body as it was before compression. kDamaged.
+Result<std::string> ChunkBody(const ChunkView& chunk);
+
+// Collects events of one stream, then compresses them once. One thread.
+class ChunkBuilder {
+ public:
+  explicit ChunkBuilder(int compression_level);
+  ~ChunkBuilder();
+  ChunkBuilder(ChunkBuilder&&) noexcept;
+  ChunkBuilder& operator=(ChunkBuilder&&) noexcept;
+
+  void Add(const Event& event, std::string_view origin);
+  uint32_t count() const { return count_; }
+  size_t raw_bytes() const { return body_.size(); }
+
+  // What can be known before the sequence is given.
+  struct Packed {
+    std::string body;
+    std::string ids;
+    std::vector<std::pair<std::string, uint32_t>> origins;
+    bool compressed = false;
+    uint32_t count = 0;
+    uint32_t raw_bytes = 0;
+    SystemTime time_min;
+    SystemTime time_max;
+  };
+  // Gives what was added and begins anew.
+  Packed Pack();
+
+ private:
+  struct Compressor;
+  std::unique_ptr<Compressor> compressor_;
+  std::string body_;
+  std::string ids_;
+  std::vector<std::pair<std::string, uint32_t>> origins_;
+  uint32_t count_ = 0;
+  SystemTime time_min_;
+  SystemTime time_max_;
+};
+
+// The chunk's bytes; fills in header.hash and what comes from `packed`.
+std::string SealChunk(const ChunkBuilder::Packed& packed, ChunkHeader* header);
+
+}  // namespace spool

@@ -1,0 +1,337 @@
+#include "spool/commit_queue.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "spool/codec.h"
+#include "spool/record.h"
+
+namespace spool {
+namespace {
+
+constexpr size_t kQueueBytesMax = size_t{64} << 20;
+constexpr size_t kChunkRawBytes = size_t{1} << 20;    // a chunk is closed once it has this much
+constexpr size_t kGroupRawBytesMax = size_t{8} << 20;  // then nothing more joins the group
+constexpr Micros kStepMax = std::chrono::hours(1);
+
+struct Request {
+  std::vector<Event> events;
+  std::string origin;
+  AppendDone done;
+  size_t bytes = 0;
+};
+
+// Where one request's events went: runs of places within the group's part of a stream.
+struct Piece {
+  StreamId stream;
+  uint32_t start = 0;
+  uint32_t count = 0;
+};
+struct Waiting {
+  AppendDone done;
+  std::vector<Piece> pieces;
+  uint32_t duplicates = 0;
+  size_t bytes = 0;
+};
+
+struct Group {
+  struct Part {
+    std::vector<ChunkBuilder::Packed> chunks;
+    uint32_t count = 0;
+  };
+  std::vector<Part> parts;  // by StreamId
+  std::vector<Waiting> waiting;
+  SystemTime accepted;
+  SteadyTime begun;
+  size_t raw_bytes = 0;
+  explicit Group(size_t streams) : parts(streams) {}
+};
+
+}  // namespace
+
+struct CommitQueue::Impl {
+  Impl(JournalState& s, Dedupe d) : state(s), dedupe(std::move(d)) {
+    for (size_t i = 0; i < state.streams.size(); ++i) {
+      builders.emplace_back(state.options.compression_level);
+    }
+    accepted = state.last_accepted;
+    last_wall = state.options.clock->Now();
+    last_steady = state.options.clock->Steady();
+    open = std::make_unique<Group>(state.streams.size());
+    packer = StartThread("packer", [this](std::stop_token stop) { PackLoop(stop); });
+    writer = StartThread("writer", [this](std::stop_token) { WriteLoop(); });
+  }
+
+  ~Impl() {
+    packer.request_stop();
+    wake_packer.notify_all();
+    packer.join();
+    {
+      std::lock_guard lock(mutex);
+      no_more_groups = true;
+    }
+    wake_writer.notify_all();
+    writer.join();
+  }
+
+  // A wall clock that steps more than an hour from the monotonic one is not adopted.
+  SystemTime AcceptTime() {
+    const SystemTime wall = state.options.clock->Now();
+    const SteadyTime steady = state.options.clock->Steady();
+    const SystemTime expected = last_wall + (steady - last_steady);
+    const Micros step = wall > expected ? wall - expected : expected - wall;
+    last_steady = steady;
+    last_wall = expected;
+    if (step <= kStepMax) {
+      last_wall = wall;
+    } else if (!stepped) {
+      log::Error("The wall clock jumped and is not followed; accept times go on by the steady one.",
+                 {{"seconds", step.count() / 1'000'000}});
+    }
+    stepped = step > kStepMax;
+    accepted = std::max(accepted, last_wall);
+    return accepted;
+  }
+
+  void PackLoop(const std::stop_token& stop) {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      wake_packer.wait(lock, [&] {
+        return (stop.stop_requested() && queue.empty() && open->waiting.empty()) ||
+               (!queue.empty() && CanTake()) ||
+               (!open->waiting.empty() && WriterIdle());
+      });
+      if (!queue.empty() && CanTake()) {
+        std::deque<Request> taken;
+        size_t bytes = open->raw_bytes;
+        while (!queue.empty() && bytes < kGroupRawBytesMax) {
+          bytes += queue.front().bytes;
+          taken.push_back(std::move(queue.front()));
+          queue.pop_front();
+        }
+        lock.unlock();
+        if (open->waiting.empty()) open->begun = state.options.clock->Steady();
+        const SystemTime now = AcceptTime();
+        for (Request& request : taken) Add(std::move(request), now);
+        open->accepted = now;
+        lock.lock();
+        continue;
+      }
+      if (!open->waiting.empty() && WriterIdle()) {
+        lock.unlock();
+        for (size_t i = 0; i < builders.size(); ++i) CloseChunk(i);
+        lock.lock();
+        handed = std::move(open);
+        open = std::make_unique<Group>(state.streams.size());
+        wake_writer.notify_one();
+        continue;
+      }
+      if (stop.stop_requested() && queue.empty() && open->waiting.empty()) return;
+    }
+  }
+  bool CanTake() const { return open->raw_bytes < kGroupRawBytesMax; }
+  bool WriterIdle() const { return handed == nullptr && !writing; }
+
+  void Add(Request request, SystemTime now) {
+    Waiting waiting{std::move(request.done), {}, 0, request.bytes};
+    for (const Event& event : request.events) {
+      if (dedupe.SeenOrAdd(Dedupe::Key(request.origin, event.id), now)) {
+        ++waiting.duplicates;
+        continue;
+      }
+      const size_t at = event.stream.value;
+      Group::Part& part = open->parts[at];
+      if (waiting.pieces.empty() || waiting.pieces.back().stream != event.stream) {
+        waiting.pieces.push_back({event.stream, part.count, 0});
+      }
+      ++waiting.pieces.back().count;
+      ++part.count;
+      builders[at].Add(event, request.origin);
+      open->raw_bytes += event.record.size();
+      if (builders[at].raw_bytes() >= kChunkRawBytes) CloseChunk(at);
+    }
+    open->waiting.push_back(std::move(waiting));
+  }
+
+  void CloseChunk(size_t at) {
+    if (builders[at].count() > 0) open->parts[at].chunks.push_back(builders[at].Pack());
+  }
+
+  void WriteLoop() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      wake_writer.wait(lock, [&] { return handed != nullptr || no_more_groups; });
+      if (handed == nullptr) return;
+      std::unique_ptr<Group> group = std::move(handed);
+      writing = true;
+      lock.unlock();
+      Commit(*group);
+      size_t bytes = 0;
+      for (const Waiting& waiting : group->waiting) bytes += waiting.bytes;
+      lock.lock();
+      writing = false;
+      queued_bytes -= bytes;
+      wake_packer.notify_one();
+    }
+  }
+
+  struct Moved {
+    StreamState* stream;
+    Sequence base;  // of the group's first event in it
+    ChunkHeader last;
+    uint64_t end_bytes;
+    uint64_t end_raw_bytes;
+  };
+
+  // Numbers the group stream by stream and writes it. On success everything is durable.
+  Status WriteGroup(const Group& group, std::vector<Moved>& moved, Sequence& next) {
+    StoreBatch batch;
+    for (size_t i = 0; i < group.parts.size(); ++i) {
+      const Group::Part& part = group.parts[i];
+      if (part.chunks.empty()) continue;
+      StreamState& stream = *state.streams[i];
+      Moved change{&stream, next, {}, stream.end_bytes, stream.end_raw_bytes};
+      uint64_t ordinal = stream.end_ordinal;
+      Hash128 previous = stream.last_hash;
+      for (const auto& packed : part.chunks) {
+        ChunkHeader header;
+        header.first = next;
+        header.ordinal = ordinal;
+        header.accepted = group.accepted;
+        header.previous = previous;
+        header.bytes_before = change.end_bytes;
+        header.raw_before = change.end_raw_bytes;
+        const std::string bytes = SealChunk(packed, &header);
+        batch.Put(stream.family, codec::SequenceKey(next.value), bytes);
+        next = next + packed.count;
+        ordinal += packed.count;
+        previous = header.hash;
+        change.end_bytes += bytes.size();
+        change.end_raw_bytes += packed.raw_bytes;
+        counts.stored_bytes += bytes.size();
+        counts.raw_bytes += packed.raw_bytes;
+        change.last = std::move(header);
+      }
+      moved.push_back(std::move(change));
+    }
+    if (moved.empty()) return state.failed ? Fail(Code::kStorage, "the journal has failed") : Status{};
+    const SteadyTime before = state.options.clock->Steady();
+    auto written = state.Write(batch, true);
+    counts.sync_micros += (state.options.clock->Steady() - before).count();
+    return written;
+  }
+
+  void Publish(const Group& group, const std::vector<Moved>& moved, Sequence next) {
+    {
+      std::lock_guard lock(state.mutex);
+      for (const Moved& change : moved) {
+        StreamState& stream = *change.stream;
+        SPOOL_ASSERT(change.last.end() > stream.end);
+        stream.end = change.last.end();
+        stream.end_ordinal = change.last.ordinal + change.last.count;
+        stream.end_bytes = change.end_bytes;
+        stream.end_raw_bytes = change.end_raw_bytes;
+        stream.last_hash = change.last.hash;
+        stream.newest = group.accepted;
+        if (!stream.oldest) stream.oldest = group.accepted;
+      }
+      SPOOL_ASSERT(next >= state.end);
+      state.end = next;
+      state.last_accepted = group.accepted;
+    }
+    state.moved.notify_all();
+  }
+
+  void Commit(Group& group) {
+    std::vector<Moved> moved;
+    Sequence next = state.end;  // only this thread moves it
+    const Sequence first = next;
+    const Status written = WriteGroup(group, moved, next);
+    if (written && !moved.empty()) Publish(group, moved, next);
+    if (written) {
+      counts.commits += 1;
+      counts.commit_events += next - first;
+      counts.commit_micros += (state.options.clock->Steady() - group.begun).count();
+    }
+    std::vector<Sequence> bases(state.streams.size());
+    for (const Moved& change : moved) bases[change.stream->id.value] = change.base;
+    for (Waiting& waiting : group.waiting) {
+      if (!written) {
+        waiting.done(tl::unexpected(written.error()));
+        continue;
+      }
+      AppendResult result;
+      result.duplicates = waiting.duplicates;
+      counts.duplicates += waiting.duplicates;
+      for (const Piece& piece : waiting.pieces) {
+        const Sequence from = bases[piece.stream.value] + piece.start;
+        const Sequence to = from + (piece.count - 1);
+        if (result.stored == 0 || from < result.first) result.first = from;
+        if (to > result.last) result.last = to;
+        result.stored += piece.count;
+      }
+      waiting.done(result);
+    }
+  }
+
+  JournalState& state;
+  Dedupe dedupe;                       // packer
+  std::vector<ChunkBuilder> builders;  // packer, by StreamId
+  std::unique_ptr<Group> open;         // packer; only `waiting` and `raw_bytes` are asked under mutex
+  SystemTime accepted;
+  SystemTime last_wall;
+  SteadyTime last_steady;
+  bool stepped = false;
+
+  std::mutex mutex;
+  std::condition_variable wake_packer;
+  std::condition_variable wake_writer;
+  std::deque<Request> queue;
+  size_t queued_bytes = 0;
+  std::unique_ptr<Group> handed;
+  bool writing = false;
+  bool no_more_groups = false;
+
+  struct {
+    std::atomic<uint64_t> commits{0}, commit_events{0}, commit_micros{0}, sync_micros{0},
+        duplicates{0}, raw_bytes{0}, stored_bytes{0};
+  } counts;
+  std::jthread packer;
+  std::jthread writer;
+};
+
+CommitQueue::CommitQueue(JournalState& state, Dedupe dedupe)
+    : impl_(std::make_unique<Impl>(state, std::move(dedupe))) {}
+CommitQueue::~CommitQueue() = default;
+
+void CommitQueue::Append(std::vector<Event> events, std::string_view origin, AppendDone done) {
+  Request request{std::move(events), std::string(origin), std::move(done), 0};
+  for (const Event& event : request.events) request.bytes += event.record.size() + sizeof(Event);
+  {
+    std::lock_guard lock(impl_->mutex);
+    if (impl_->queued_bytes + request.bytes <= kQueueBytesMax || impl_->queued_bytes == 0) {
+      impl_->queued_bytes += request.bytes;
+      impl_->queue.push_back(std::move(request));
+      impl_->wake_packer.notify_one();
+      return;
+    }
+  }
+  request.done(Fail(Code::kBusy, "too much is waiting to be written"));
+}
+
+Journal::Counters CommitQueue::counters() const {
+  const auto& c = impl_->counts;
+  Journal::Counters out{c.commits,    c.commit_events, c.commit_micros, c.sync_micros,
+                        c.duplicates, c.raw_bytes,     c.stored_bytes,  0};
+  std::lock_guard lock(impl_->mutex);
+  out.queued_bytes = impl_->queued_bytes;
+  return out;
+}
+
+}  // namespace spool

@@ -1,0 +1,33 @@
+// Applies retention: once a second it asks of each stream's oldest chunks whether they may go.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "spool/journal_state.h"
+
+namespace spool {
+
+class Janitor {
+ public:
+  explicit Janitor(JournalState& state);
+  ~Janitor();
+  // One pass over all streams and the disk. Any thread.
+  Status RunOnce();
+  DiskStatus disk() const;
+
+ private:
+  Status Trim(StreamState& stream, SystemTime now);
+  void LookAtDisk();
+
+  JournalState& state_;
+  std::mutex pass_;
+  mutable std::mutex disk_mutex_;
+  DiskStatus disk_;
+  std::mutex wait_mutex_;
+  std::condition_variable_any wait_;
+  std::jthread thread_;
+};
+
+}  // namespace spool

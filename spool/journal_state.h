@@ -1,0 +1,118 @@
+// What the parts of the journal share. Known to spool/*.cc alone.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "spool/chunk.h"
+#include "spool/cursor.h"
+#include "spool/journal.h"
+#include "spool/rocks_store.h"
+
+namespace spool {
+
+// Where a stream begins: everything before is gone for good. Durable before it is believed.
+struct Trim {
+  Sequence sequence{1};
+  uint64_t ordinal = 0;
+  uint64_t bytes = 0;  // the stream's running totals at that place
+  uint64_t raw_bytes = 0;
+  Hash128 hash;
+};
+
+struct StreamState {
+  StreamId id;
+  FamilyId family;
+  StreamOptions options;
+  bool configured = false;
+  std::atomic<bool> full{false};
+  // Guarded by JournalState::mutex; `end` and what follows change only on the writer's thread.
+  Trim trim;
+  Sequence end{1};           // after the last event of this stream
+  uint64_t end_ordinal = 0;
+  uint64_t end_bytes = 0;    // running totals since the stream began
+  uint64_t end_raw_bytes = 0;
+  Hash128 last_hash;
+  std::optional<SystemTime> newest;
+  std::optional<SystemTime> oldest;
+};
+
+struct CursorData {
+  struct Place {
+    StreamId stream;
+    uint64_t start = 0;  // ordinal at which this cursor began with the stream
+    uint64_t next = 0;
+  };
+  std::string name;
+  bool pins = true;
+  bool open = false;
+  Sequence next{1};
+  uint64_t retired = 0;  // settled events of streams that left the cursor
+  Account account;       // accepted and pending are derived, not kept
+  std::vector<Place> places;
+};
+
+struct JournalState {
+  JournalOptions options;
+  std::unique_ptr<RocksStore> store;
+  FamilyId meta;
+  FamilyId dead;
+  std::vector<std::unique_ptr<StreamState>> streams;  // by StreamId
+  bool created = false;
+
+  mutable std::mutex mutex;
+  mutable std::condition_variable_any moved;  // the end, or failure
+  Sequence end{1};
+  SystemTime last_accepted;
+  std::map<std::string, CursorData, std::less<>> cursors;
+  std::deque<Marker> markers;
+  uint64_t next_marker = 1;
+  bool disk_low = false;
+  std::atomic<bool> failed{false};
+  std::optional<Error> failure;
+  std::atomic<bool> disk_full{false};
+
+  // Writes; a failure is final for the whole journal.
+  Status Write(const StoreBatch& batch, bool sync);
+  void Poison(const Error& error);
+  const StreamState* ByName(std::string_view name) const;
+  std::string CursorKey(std::string_view name) const { return "c/" + std::string(name); }
+  std::string EncodeCursor(const CursorData& data) const;
+  Account Derive(const CursorData& data) const;  // mutex held
+  // The ordinal of the first event of the stream at or after `sequence`.
+  Result<uint64_t> OrdinalAt(const StreamState& stream, Sequence sequence) const;
+  void AddMarker(StoreBatch& batch, Marker marker);  // mutex held
+};
+
+std::string EncodeTrim(const Trim& trim);
+Result<Trim> DecodeTrim(std::string_view bytes);
+Result<CursorData> DecodeCursor(const JournalState& state, std::string name,
+                                std::string_view bytes);
+std::string EncodeMarker(const Marker& marker);
+Result<Marker> DecodeMarker(std::string_view bytes);
+inline constexpr size_t kMarkersMax = 1000;
+
+std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams);
+class DeadLetterWriter;
+std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data,
+                                   DeadLetterWriter& dead);
+Result<std::unique_ptr<DeadLetters>> OpenDeadLetters(JournalState& state);
+std::unique_ptr<Records> MakeRecords(JournalState& state);
+
+// Dead letters in the same batch as the cursor that passes them.
+class DeadLetterWriter {
+ public:
+  virtual ~DeadLetterWriter() = default;
+  virtual void AddTo(StoreBatch& batch, const std::vector<DeadLetter>& letters) = 0;
+  virtual void Added(const std::vector<DeadLetter>& letters) = 0;  // after the write
+  virtual Result<DeadLetter> RemoveFrom(StoreBatch& batch, const DeadLetterId& id) = 0;
+  virtual void Removed(const DeadLetter& letter) = 0;
+};
+DeadLetterWriter& WriterOf(DeadLetters& letters);
+
+}  // namespace spool

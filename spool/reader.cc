@@ -1,0 +1,271 @@
+#include "spool/reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "spool/codec.h"
+#include "spool/journal_state.h"
+#include "spool/record.h"
+
+namespace spool {
+namespace {
+
+// One stream's chunk at hand: parsed at once, decompressed when its first event is wanted.
+struct Chunk {
+  std::string bytes;
+  ChunkView view;
+  std::string body;
+};
+
+struct Lane {
+  const StreamState* stream = nullptr;
+  std::shared_ptr<Chunk> chunk;  // the first one that ends after `known_from`
+  Sequence known_from;
+  bool opened = false;           // body is there
+  uint32_t index = 0;            // the next event's place in the chunk
+  size_t offset = 0;             // and its place in the body
+  size_t run = 0;                // its run of origins
+  uint32_t run_left = 0;
+  // As of this Read.
+  Trim trim;
+  Sequence end;
+  std::unique_ptr<RocksStore::Iterator> it;
+};
+
+class MergingReader final : public Reader {
+ public:
+  MergingReader(const JournalState& state, StreamSet streams) : state_(state) {
+    for (const auto& stream : state.streams) {
+      if (!streams.Contains(stream->id)) continue;
+      Lane lane;
+      lane.stream = stream.get();
+      lanes_.push_back(std::move(lane));
+    }
+  }
+
+  Result<Page> Read(Sequence from, const ReadLimits& limits) override {
+    Page page;
+    auto read = Fill(from, limits, page);
+    for (Lane& lane : lanes_) lane.it.reset();  // none is held between calls
+    // What could be read before the damage is given first; the next call reports it.
+    if (!read && page.events.empty() && page.lost.empty()) return tl::unexpected(read.error());
+    return page;
+  }
+
+ private:
+  Status Fill(Sequence from, const ReadLimits& limits, Page& page) {
+    Sequence end;
+    {
+      std::lock_guard lock(state_.mutex);
+      end = state_.end;
+      for (Lane& lane : lanes_) {
+        lane.trim = lane.stream->trim;
+        lane.end = lane.stream->end;
+      }
+    }
+    for (Lane& lane : lanes_) {
+      if (from < lane.trim.sequence) {
+        page.lost.push_back({lane.stream->id, lane.trim.sequence, lane.trim.ordinal});
+      }
+      if (auto placed = Place(lane, std::max(from, lane.trim.sequence)); !placed) return placed;
+    }
+    page.next = from;
+    size_t bytes = 0;
+    for (;;) {
+      Lane* first = nullptr;
+      for (Lane& lane : lanes_) {
+        if (lane.chunk == nullptr) continue;
+        if (first == nullptr || lane.chunk->view.header.first < first->chunk->view.header.first) {
+          first = &lane;
+        }
+      }
+      if (first == nullptr) {
+        page.next = std::max(from, end);
+        return {};
+      }
+      if (auto taken = Take(*first, limits, page, bytes); !taken) return taken;
+      if (first->index < first->chunk->view.header.count) return {};  // a limit was reached
+      if (auto next = Next(*first); !next) return next;
+      if (page.events.size() >= limits.events_max || bytes >= limits.bytes_max) return {};
+    }
+  }
+
+  // Makes `lane.chunk` the first chunk of the stream that ends after `from`, at the event `from`.
+  Status Place(Lane& lane, Sequence from) {
+    if (lane.end <= from) {
+      Forget(lane);
+      return {};
+    }
+    if (lane.chunk != nullptr && lane.known_from <= from &&
+        from < lane.chunk->view.header.end()) {
+      const ChunkHeader& header = lane.chunk->view.header;
+      const uint32_t index =
+          from <= header.first ? 0 : static_cast<uint32_t>(from - header.first);
+      if (index < lane.index) Rewind(lane);
+      return Skip(lane, index);
+    }
+    Forget(lane);
+    lane.it = state_.store->NewIterator(lane.stream->family);
+    lane.it->SeekForPrev(codec::SequenceKey(from.value));
+    if (!lane.it->Valid()) {
+      if (auto status = lane.it->status(); !status) return status;
+      lane.it->SeekToFirst();
+    } else {
+      auto header = ParseChunk(lane.it->value(), true);
+      if (header && header->header.end() <= from) lane.it->Next();
+    }
+    lane.known_from = from;
+    if (auto loaded = Load(lane, std::nullopt); !loaded) return loaded;
+    if (lane.chunk == nullptr) {
+      return Fail(Code::kDamaged, Where(lane, from) + "events are missing at the end");
+    }
+    const Sequence first = lane.chunk->view.header.first;
+    if (from <= first) return {};
+    return Skip(lane, static_cast<uint32_t>(from - first));
+  }
+
+  // Moves to the chunk after the one at hand.
+  Status Next(Lane& lane) {
+    const ChunkHeader& header = lane.chunk->view.header;
+    const Sequence after = header.end();
+    const uint64_t ordinal = header.ordinal + header.count;
+    if (lane.end <= after) {
+      Forget(lane);
+      return {};
+    }
+    if (lane.it == nullptr) {
+      lane.it = state_.store->NewIterator(lane.stream->family);
+      lane.it->Seek(codec::SequenceKey(after.value));
+    } else {
+      lane.it->Next();
+    }
+    lane.known_from = after;
+    if (auto loaded = Load(lane, ordinal); !loaded) return loaded;
+    if (lane.chunk == nullptr) {
+      return Fail(Code::kDamaged, Where(lane, after) + "events are missing at the end");
+    }
+    return {};
+  }
+
+  // Takes the chunk under the iterator. `ordinal`: what it must begin with, when known.
+  Status Load(Lane& lane, std::optional<uint64_t> ordinal) {
+    const Sequence known_from = lane.known_from;
+    Forget(lane);
+    lane.known_from = known_from;
+    if (auto status = lane.it->status(); !status) {
+      return Fail(Where(lane, known_from), status.error());
+    }
+    if (!lane.it->Valid()) return {};
+    auto chunk = std::make_shared<Chunk>();
+    chunk->bytes = lane.it->value();
+    auto view = ParseChunk(chunk->bytes);
+    const Sequence key{codec::SequenceOfKey(lane.it->key())};
+    if (!view) return Fail(Where(lane, key), view.error());
+    if (view->header.first != key || (ordinal && view->header.ordinal != *ordinal)) {
+      return Fail(Code::kDamaged, Where(lane, key) + "the chunk is not the one that belongs here");
+    }
+    chunk->view = std::move(*view);
+    lane.chunk = std::move(chunk);
+    return {};
+  }
+
+  static std::string Where(const Lane& lane, Sequence at) {
+    return "stream '" + lane.stream->options.name + "' at sequence " + ToText(at) + ": ";
+  }
+
+  static void Forget(Lane& lane) {
+    lane.chunk.reset();
+    lane.opened = false;
+    Rewind(lane);
+  }
+  static void Rewind(Lane& lane) {
+    lane.index = 0;
+    lane.offset = 0;
+    lane.run = 0;
+    lane.run_left = 0;
+  }
+
+  Status Open(Lane& lane) {
+    if (lane.opened) return {};
+    auto body = ChunkBody(lane.chunk->view);
+    if (!body) return Fail(Where(lane, lane.chunk->view.header.first), body.error());
+    lane.chunk->body = std::move(*body);
+    lane.opened = true;
+    return {};
+  }
+
+  Status Skip(Lane& lane, uint32_t index) {
+    if (index == lane.index) return {};
+    if (auto opened = Open(lane); !opened) return opened;
+    while (lane.index < index) {
+      std::string_view stored;
+      std::string_view origin;
+      if (!Step(lane, &stored, &origin)) {
+        return Fail(Code::kDamaged,
+                    Where(lane, lane.chunk->view.header.first) + "the body is too short");
+      }
+    }
+    return {};
+  }
+
+  // One event further; false if the body ends early.
+  static bool Step(Lane& lane, std::string_view* stored, std::string_view* origin) {
+    const auto& origins = lane.chunk->view.header.origins;
+    while (lane.run_left == 0) {
+      lane.run_left = origins[lane.run++].second;
+    }
+    *origin = origins[lane.run - 1].first;
+    --lane.run_left;
+    codec::Parser in(std::string_view(lane.chunk->body).substr(lane.offset));
+    *stored = in.Text();
+    if (!in.ok()) return false;
+    lane.offset = lane.chunk->body.size() - in.rest().size();
+    ++lane.index;
+    return true;
+  }
+
+  Status Take(Lane& lane, const ReadLimits& limits, Page& page, size_t& bytes) {
+    if (auto opened = Open(lane); !opened) return opened;
+    page.owners.push_back(lane.chunk);
+    const ChunkHeader& header = lane.chunk->view.header;
+    while (lane.index < header.count) {
+      if (page.events.size() >= limits.events_max ||
+          (bytes >= limits.bytes_max && !page.events.empty())) {
+        return {};
+      }
+      const uint32_t index = lane.index;
+      std::string_view stored;
+      EventView& event = page.events.emplace_back();
+      if (!Step(lane, &stored, &event.origin)) {
+        page.events.pop_back();
+        return Fail(Code::kDamaged, Where(lane, header.first + index) + "the body is too short");
+      }
+      if (auto decoded = DecodeStored(stored, &event); !decoded) {
+        page.events.pop_back();
+        Rewind(lane);
+        return Fail(Where(lane, header.first + index), decoded.error());
+      }
+      std::memcpy(event.id.bytes.data(), lane.chunk->view.ids.data() + index * kRecordIdBytes,
+                  kRecordIdBytes);
+      event.sequence = header.first + index;
+      event.ordinal = header.ordinal + index;
+      event.stream_id = lane.stream->id;
+      event.stream = lane.stream->options.name;
+      event.accepted = header.accepted;
+      bytes += event.data.size();
+      page.next = event.sequence + 1;
+    }
+    return {};
+  }
+
+  const JournalState& state_;
+  std::vector<Lane> lanes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams) {
+  return std::make_unique<MergingReader>(state, streams);
+}
+
+}  // namespace spool

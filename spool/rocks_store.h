@@ -1,0 +1,99 @@
+// The database under the journal, as far as the journal needs it. RocksDB is known to the .cc alone.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace spool {
+
+struct FamilyId {
+  uint32_t value = 0;
+};
+
+// Changes that become durable together or not at all. One thread.
+class StoreBatch {
+ public:
+  StoreBatch();
+  ~StoreBatch();
+  StoreBatch(StoreBatch&&) noexcept;
+  void Put(FamilyId family, std::string_view key, std::string_view value);
+  void Delete(FamilyId family, std::string_view key);
+
+ private:
+  friend class RocksStore;
+  struct Op {
+    FamilyId family;
+    std::string key;
+    std::string value;
+    bool remove;
+  };
+  std::vector<Op> ops_;
+};
+
+// Any thread.
+class RocksStore {
+ public:
+  // Opens or creates with at least the families named. kConflict when another process has it,
+  // kDamaged for corruption, kStorage otherwise.
+  static Result<std::unique_ptr<RocksStore>> Open(const std::string& dir,
+                                                  const std::vector<std::string>& families,
+                                                  rocksdb::Env* env);
+  ~RocksStore();
+  RocksStore(const RocksStore&) = delete;
+  RocksStore& operator=(const RocksStore&) = delete;
+
+  FamilyId Family(std::string_view name) const;  // must exist
+  std::vector<std::string> Families() const;
+
+  // With `sync` it is on stable storage when this returns. After any failure the caller must end.
+  Status Write(const StoreBatch& batch, bool sync);
+  Result<std::optional<std::string>> Get(FamilyId family, std::string_view key) const;
+
+  // A snapshot of one family in key order. One thread; short-lived.
+  class Iterator {
+   public:
+    explicit Iterator(void* it) : it_(it) {}
+    ~Iterator();
+    Iterator(const Iterator&) = delete;
+    Iterator& operator=(const Iterator&) = delete;
+    void Seek(std::string_view key);
+    void SeekForPrev(std::string_view key);
+    void SeekToFirst();
+    void SeekToLast();
+    void Next();
+    void Prev();
+    bool Valid() const;
+    std::string_view key() const;    // until the next move
+    std::string_view value() const;
+    Status status() const;           // kDamaged or kStorage when a move failed
+
+   private:
+    void* it_;
+  };
+  std::unique_ptr<Iterator> NewIterator(FamilyId family) const;
+
+  // Keys of the family below `key` are garbage from now on: whole files go at once, the rest when
+  // the database next rewrites them.
+  void DropBefore(FamilyId family, std::string_view key);
+
+  uint64_t DiskBytes() const;  // files of the database
+
+ private:
+  struct Impl;
+  explicit RocksStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spool
