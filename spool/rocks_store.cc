@@ -132,6 +132,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
   auto impl = std::make_unique<Impl>();
   const rocksdb::DBOptions options = DatabaseOptions(env);
   std::vector<std::string> names;
+  options.env->CreateDirIfMissing(dir).PermitUncheckedError();  // Open says what is wrong
   if (options.env->FileExists(dir + "/CURRENT").ok()) {
     const auto listed = rocksdb::DB::ListColumnFamilies(options, dir, &names);
     if (!listed.ok()) return tl::unexpected(ToError("cannot open the journal in " + dir, listed));

@@ -224,6 +224,29 @@ TEST_F(ReplayTest, ARestartInTheMiddleGoesOnWithoutLoss) {
   EXPECT_EQ(Lines().size(), 30u);
 }
 
+TEST_F(ReplayTest, ACrashBetweenACancelAndItsLastCountsLosesNeither) {
+  targets_["files"].batch.events = 2;
+  journal_.Fill(30);
+  OpenJobs();
+  const std::string id = Start(Slow(Range(1)));
+  ASSERT_TRUE(Await([&] { return Get(id).delivered > 0; }));
+  StopJobs();
+  const size_t sent = Lines().size();
+  // What such a crash leaves: the state is recorded, the counts are still the cursor's.
+  std::string record = **journal_->records().Get("replay/" + id);
+  const size_t at = record.find("\"running\"");
+  ASSERT_NE(at, std::string::npos);
+  record.replace(at, 9, "\"cancelled\"");
+  ASSERT_TRUE(journal_->records().Put("replay/" + id, record).has_value());
+  ASSERT_TRUE(HasCursor("replay/" + id));
+  OpenJobs();
+  EXPECT_EQ(Get(id).state, ReplayState::kCancelled);
+  EXPECT_EQ(Get(id).delivered, sent);
+  EXPECT_FALSE(HasCursor("replay/" + id));
+  Restart();
+  EXPECT_EQ(Get(id).delivered, sent);
+}
+
 TEST_F(ReplayTest, AJobWhoseTargetIsGoneFailsAndSaysSo) {
   journal_.Fill(30);
   OpenJobs();
