@@ -74,7 +74,7 @@ load() {
 http() {
   command -v wrk >/dev/null || die "needs wrk"
   [[ -x $bin/spoold ]] || die "no $bin/spoold"
-  [[ -n $bare ]] || journal 1
+  [[ -n $bare ]] || journal 3
   dir=$(mktemp -d "$base/spool-bench-http-XXXXXX")
   cat >"$dir/spool.yaml" <<END
 version: 1

@@ -217,7 +217,8 @@ std::string ToText(const DeadLetterId& id) {
 // followed by the end or by a replay's id ("r-" and letters).
 std::optional<DeadLetterId> ParseDeadLetterId(std::string_view text) {
   DeadLetterId id;
-  if (const size_t replay = text.rfind("-r-"); replay != text.npos && replay > 0) {
+  if (const size_t replay = text.rfind("-r-");
+      replay != text.npos && replay > 0 && text.find('-', replay + 3) == text.npos) {
     const std::string_view before = text.substr(0, replay);
     const size_t hyphen = before.rfind('-');
     if (hyphen != before.npos && hyphen + 1 < before.size() &&
@@ -233,7 +234,9 @@ std::optional<DeadLetterId> ParseDeadLetterId(std::string_view text) {
   }
   for (const char c : text.substr(hyphen + 1)) {
     if (c < '0' || c > '9') return std::nullopt;
-    id.sequence.value = id.sequence.value * 10 + static_cast<uint64_t>(c - '0');
+    const auto digit = static_cast<uint64_t>(c - '0');
+    if (id.sequence.value > (UINT64_MAX - digit) / 10) return std::nullopt;
+    id.sequence.value = id.sequence.value * 10 + digit;
   }
   id.target = text.substr(0, hyphen);
   return id;

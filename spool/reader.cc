@@ -55,6 +55,7 @@ class MergingReader final : public Reader {
  private:
   Status Fill(Sequence from, const ReadLimits& limits, Page& page) {
     Sequence end;
+    page.next = from;
     {
       std::lock_guard lock(state_.mutex);
       end = state_.end;
@@ -69,7 +70,6 @@ class MergingReader final : public Reader {
       }
       if (auto placed = Place(lane, std::max(from, lane.trim.sequence)); !placed) return placed;
     }
-    page.next = from;
     size_t bytes = 0;
     for (;;) {
       Lane* first = nullptr;

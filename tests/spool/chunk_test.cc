@@ -1,0 +1,111 @@
+#include "spool/chunk.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/journal_fixture.h"
+
+namespace spool {
+namespace {
+
+struct Sealed {
+  ChunkHeader header;
+  std::string bytes;
+  std::string body;
+};
+
+Sealed Seal(size_t events, std::string_view data) {
+  ChunkBuilder builder(1);
+  Sealed sealed;
+  for (size_t i = 0; i < events; ++i) {
+    builder.Add(NumberedEvent({0}, i, data), i < events / 2 ? "web" : "mail");
+  }
+  sealed.header.first = {41};
+  sealed.header.ordinal = 7;
+  sealed.header.accepted = FromMicros(99);
+  sealed.header.bytes_before = 1000;
+  sealed.header.raw_before = 2000;
+  sealed.header.previous = IdOf(5);
+  const auto packed = builder.Pack();
+  EXPECT_EQ(builder.count(), 0u);
+  sealed.bytes = SealChunk(packed, &sealed.header);
+  return sealed;
+}
+
+void ExpectRoundTrip(const Sealed& sealed, size_t events, bool compressed) {
+  auto view = ParseChunk(sealed.bytes);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->compressed, compressed);
+  const ChunkHeader& h = view->header;
+  EXPECT_EQ(h.first, Sequence{41});
+  EXPECT_EQ(h.count, events);
+  EXPECT_EQ(h.end(), Sequence{41 + events});
+  EXPECT_EQ(h.ordinal, 7u);
+  EXPECT_EQ(h.accepted, FromMicros(99));
+  EXPECT_EQ(h.time_min, FromMicros(1'000'000));
+  EXPECT_EQ(h.time_max, FromMicros(1'000'000 + static_cast<int64_t>(events) - 1));
+  EXPECT_EQ(h.bytes_before, 1000u);
+  EXPECT_EQ(h.raw_before, 2000u);
+  EXPECT_EQ(h.previous, IdOf(5));
+  EXPECT_EQ(h.hash, sealed.header.hash);
+  EXPECT_EQ(h.origins, sealed.header.origins);
+  EXPECT_EQ(view->ids.size(), events * 16);
+  auto body = ChunkBody(*view);
+  ASSERT_TRUE(body);
+  EXPECT_EQ(body->size(), h.raw_bytes);
+}
+
+TEST(Chunk, ASmallChunkIsPlainAndReadBack) { ExpectRoundTrip(Seal(4, "{}"), 4, false); }
+
+TEST(Chunk, ALargeChunkIsCompressedAndReadBack) {
+  const Sealed sealed = Seal(100, std::string(1000, 'x'));
+  EXPECT_LT(sealed.bytes.size(), 20'000u);
+  ExpectRoundTrip(sealed, 100, true);
+}
+
+TEST(Chunk, OneFlippedBitAnywhereIsNoticed) {
+  for (const Sealed& sealed : {Seal(3, "{}"), Seal(20, std::string(500, 'y'))}) {
+    std::string bytes = sealed.bytes;
+    for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+      bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
+      const auto parsed = ParseChunk(bytes);
+      ASSERT_FALSE(parsed) << "bit " << bit;
+      ASSERT_EQ(parsed.error().code, Code::kDamaged);
+      bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
+    }
+  }
+}
+
+TEST(Chunk, AChunkCutShortAnywhereIsNoticed) {
+  const Sealed sealed = Seal(3, "{}");
+  for (size_t size = 0; size < sealed.bytes.size(); ++size) {
+    ASSERT_FALSE(ParseChunk(std::string_view(sealed.bytes).substr(0, size))) << size;
+  }
+}
+
+// On disk: these bytes may never change within a version.
+TEST(Chunk, TheHeadersBytesAreAsDocumented) {
+  const Sealed sealed = Seal(2, "{}");
+  const std::string_view bytes = sealed.bytes;
+  const Hash128 previous = IdOf(5);
+  const auto number = [&](size_t at, size_t size) {
+    uint64_t value = 0;
+    for (size_t i = size; i-- > 0;) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
+    return value;
+  };
+  EXPECT_EQ(bytes.substr(0, 4), std::string_view("SC\x01\x00", 4));
+  EXPECT_EQ(bytes.substr(20, 16),
+            std::string_view(reinterpret_cast<const char*>(previous.bytes.data()), 16));
+  EXPECT_EQ(number(36, 8), 41u);
+  EXPECT_EQ(number(44, 4), 2u);
+  EXPECT_EQ(number(48, 8), 7u);
+  EXPECT_EQ(number(56, 8), 99u);
+  EXPECT_EQ(number(64, 8), 1'000'000u);
+  EXPECT_EQ(number(72, 8), 1'000'001u);
+  EXPECT_EQ(number(80, 8), 1000u);
+  EXPECT_EQ(number(88, 8), 2000u);
+  EXPECT_EQ(number(96, 4), sealed.header.raw_bytes);
+  EXPECT_EQ(bytes.substr(100, 12), std::string_view("\x02\x03web\x01\x04mail\x01", 12));
+}
+
+}  // namespace
+}  // namespace spool
