@@ -105,17 +105,24 @@ class MergingReader final : public Reader {
       return Skip(lane, index);
     }
     Forget(lane);
+    std::optional<uint64_t> ordinal;
     lane.it = state_.store->NewIterator(lane.stream->family);
     lane.it->SeekForPrev(codec::SequenceKey(from.value));
     if (!lane.it->Valid()) {
       if (auto status = lane.it->status(); !status) return status;
       lane.it->SeekToFirst();
     } else {
-      auto header = ParseChunk(lane.it->value(), true);
-      if (header && header->header.end() <= from) lane.it->Next();
+      auto before = ParseChunk(lane.it->value(), true);
+      if (before && before->header.end() <= from) {
+        // A chunk that is missing between the two must not be passed over silently.
+        if (before->header.first >= lane.trim.sequence) {
+          ordinal = before->header.ordinal + before->header.count;
+        }
+        lane.it->Next();
+      }
     }
     lane.known_from = from;
-    if (auto loaded = Load(lane, std::nullopt); !loaded) return loaded;
+    if (auto loaded = Load(lane, ordinal); !loaded) return loaded;
     if (lane.chunk == nullptr) {
       return Fail(Code::kDamaged, Where(lane, from) + "events are missing at the end");
     }

@@ -106,7 +106,8 @@ bool NamedBy(std::string_view header, const std::vector<std::string>& names) {
 // Why `path` may not include `header`; empty when it may.
 std::string WrongOwn(const std::string& path, const std::string& header) {
   const std::string to = header.substr(0, header.find('/'));
-  if (to == "tests") return IsTest(path) ? "" : "the product includes a test's header";
+  if (to == "tests" || to == "bench")
+    return IsTest(path) ? "" : "the product includes a header of tests or benchmarks";
   if (!Rooms().contains(to)) return "a header of ours is included from the root, room first";
   const std::string from = RoomOf(path);
   if (from.empty() || from == to || Rooms().at(from).contains(to)) return "";
@@ -300,6 +301,7 @@ TEST(OrderItself, FindsForbiddenRooms) {
   EXPECT_TRUE(refused("replay/jobs.cc", "net/http_client.h"));
   EXPECT_TRUE(refused("replay/jobs.cc", "app/config.h"));
   EXPECT_TRUE(refused("spool/journal.cc", "tests/support/spool_fixture.h"));
+  EXPECT_TRUE(refused("spool/journal.cc", "bench/events.h"));
   EXPECT_TRUE(refused("spool/journal.cc", "journal.h"));
   EXPECT_TRUE(refused("tests/spool/journal_test.cc", "forward/pump.h"));
   EXPECT_FALSE(refused("tests/spool/journal_test.cc", "tests/support/spool_fixture.h"));

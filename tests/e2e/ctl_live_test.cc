@@ -88,7 +88,7 @@ class Daemon {
     config_ = directory_ + "/spool.yaml";
     std::ofstream(config_) << "version: 1\ncluster: { name: test }\n"
                            << "log: { level: info, format: json }\n"
-                           << "journal: { disk_reserve: 1MiB }\n"
+                           << "journal: { disk_reserve: 0 }\n"
                            << "admin: { address: 127.0.0.1:0 }\n"
                            << "sources:\n  web: { type: http, address: 127.0.0.1:0 }\n"
                            << "targets:\n"

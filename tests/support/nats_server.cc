@@ -190,7 +190,11 @@ bool NatsServer::Restart() {
   return up;
 }
 
-void NatsServer::Pause() { kill(pid_, SIGSTOP); }
+void NatsServer::Pause() {
+  kill(pid_, SIGSTOP);
+  int status = 0;
+  waitpid(pid_, &status, WUNTRACED);  // the signal is sent; only now has it stopped
+}
 void NatsServer::Continue() { kill(pid_, SIGCONT); }
 
 bool NatsServer::AddStream(const std::string& name, const std::vector<std::string>& subjects,
