@@ -69,7 +69,11 @@ struct CommitQueue::Impl {
   }
 
   ~Impl() {
-    packer.request_stop();
+    {
+      // Under the mutex, or the packer could miss it between looking and waiting.
+      std::lock_guard lock(mutex);
+      packer.request_stop();
+    }
     wake_packer.notify_all();
     packer.join();
     {
