@@ -84,6 +84,7 @@ class DurableCursor final : public Cursor {
   }
 
   Status Redeem(const DeadLetterId& id) override {
+    const auto exclusive = dead_.Exclusive();
     StoreBatch batch;
     auto letter = dead_.RemoveFrom(batch, id);
     if (!letter) return tl::unexpected(letter.error());

@@ -133,6 +133,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
     return all;
   }
 
+  std::unique_lock<std::mutex> Exclusive() override { return std::unique_lock(writes_); }
   void AddTo(StoreBatch& batch, const std::vector<DeadLetter>& letters) override {
     for (const DeadLetter& letter : letters) {
       batch.Put(state_.dead, KeyOf(letter.id), Encode(letter));

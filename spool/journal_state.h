@@ -108,6 +108,8 @@ std::unique_ptr<Records> MakeRecords(JournalState& state);
 class DeadLetterWriter {
  public:
   virtual ~DeadLetterWriter() = default;
+  // Held from RemoveFrom to Removed, so that no wish for a retry writes a gone letter back.
+  virtual std::unique_lock<std::mutex> Exclusive() = 0;
   virtual void AddTo(StoreBatch& batch, const std::vector<DeadLetter>& letters) = 0;
   virtual void Added(const std::vector<DeadLetter>& letters) = 0;  // after the write
   virtual Result<DeadLetter> RemoveFrom(StoreBatch& batch, const DeadLetterId& id) = 0;
