@@ -56,7 +56,10 @@ constexpr Route kRoutes[] = {
     {{"GET", "/api/v1/sources", kViewer}, Lane::kAtOnce, false, ListSources},
     {{"GET", "/api/v1/dead-letters", kViewer}, Lane::kScan, true, ListDeadLetters},
     {{"GET", "/api/v1/dead-letters/{name}", kViewer}, Lane::kScan, false, GetDeadLetter},
-    {{"POST", "/api/v1/dead-letters/{name}:retry", kOperator}, Lane::kChange, false, RetryDeadLetter},
+    {{"POST", "/api/v1/dead-letters/{name}:retry", kOperator},
+     Lane::kChange,
+     false,
+     RetryDeadLetter},
     {{"POST", "/api/v1/dead-letters/{name}:drop", kOperator}, Lane::kChange, false, DropDeadLetter},
     {{"POST", "/api/v1/dead-letters:retry", kOperator}, Lane::kChange, false, RetryDeadLetters},
     {{"POST", "/api/v1/dead-letters:drop", kOperator}, Lane::kChange, false, DropDeadLetters},
@@ -98,7 +101,8 @@ net::HttpLimits AdminLimits() {
 
 net::HttpResponse NotReady(const Readiness& readiness) {
   std::string detail;
-  for (const std::string& reason : readiness.reasons) detail += (detail.empty() ? "" : " ") + reason;
+  for (const std::string& reason : readiness.reasons)
+    detail += (detail.empty() ? "" : " ") + reason;
   return net::Problem(503, readiness.code, detail, -1, 1);
 }
 
@@ -127,7 +131,8 @@ class AdminApi::Impl {
   void Handle(net::HttpRequest&& request, const net::HttpResponder& responder);
   void Serve(const Route& route, std::string name, net::HttpRequest&& request,
              const net::HttpResponder& responder);
-  net::HttpResponse Own(const Route& route, const net::HttpRequest& request, const AdminParts* parts);
+  net::HttpResponse Own(const Route& route, const net::HttpRequest& request,
+                        const AdminParts* parts);
   net::HttpResponse Health(const QueryParams& params, bool ready, const AdminParts* parts) const;
   void FeedEvents(const QueryParams& params, const AdminParts& parts,
                   const net::HttpResponder& responder);
@@ -225,8 +230,8 @@ void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpReques
     responder.Send(Own(route, request, parts));
     return;
   }
-  auto work = [this, &route, parts, responder, name = std::move(name),
-               request = std::move(request), params = std::move(*params)](std::stop_token stop) {
+  auto work = [this, &route, parts, responder, name = std::move(name), request = std::move(request),
+               params = std::move(*params)](std::stop_token stop) {
     responder.Send(route.handler({context_, *parts, request, name, params, stop}));
   };
   if (route.lane == Lane::kAtOnce) {
@@ -239,8 +244,7 @@ void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpReques
 
 void AdminApi::Impl::FeedEvents(const QueryParams& params, const AdminParts& parts,
                                 const net::HttpResponder& responder) {
-  Result<EventSearch> search =
-      ParseEventSearch(params, parts.journal, context_.clock->Now());
+  Result<EventSearch> search = ParseEventSearch(params, parts.journal, context_.clock->Now());
   if (!search) {
     responder.Send(AnswerOf(search.error()));
     return;
@@ -271,7 +275,10 @@ net::HttpResponse AdminApi::Impl::Health(const QueryParams& params, bool ready,
   const Readiness readiness = context_.readiness();
   const bool good = !ready || readiness.ready;
   if (!params.Has("verbose")) {
-    return good ? net::HttpResponse{.status = 200, .content_type = "text/plain", .body = "ok\n", .headers = {}}
+    return good ? net::HttpResponse{.status = 200,
+                                    .content_type = "text/plain",
+                                    .body = "ok\n",
+                                    .headers = {}}
                 : NotReady(readiness);
   }
   JsonWriter out;

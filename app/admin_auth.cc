@@ -35,7 +35,8 @@ bool SameSecret(const Hash128& a, const Hash128& b) {
 
 std::string_view BearerToken(std::string_view header) {
   constexpr std::string_view kScheme = "bearer ";
-  if (header.size() <= kScheme.size() || Lower(header.substr(0, kScheme.size())) != kScheme) return {};
+  if (header.size() <= kScheme.size() || Lower(header.substr(0, kScheme.size())) != kScheme)
+    return {};
   header.remove_prefix(kScheme.size());
   while (header.starts_with(' ')) header.remove_prefix(1);
   while (header.ends_with(' ')) header.remove_suffix(1);
@@ -104,8 +105,9 @@ std::optional<net::HttpResponse> AdminAuth::Refuse(const net::HttpRequest& reque
     return response;
   }
   if (role < needed) {
-    return net::Problem(403, "forbidden",
-                        "This needs a token of the role " + std::string(AdminRoleName(needed)) + ".");
+    return net::Problem(
+        403, "forbidden",
+        "This needs a token of the role " + std::string(AdminRoleName(needed)) + ".");
   }
   return std::nullopt;
 }

@@ -14,7 +14,7 @@ struct AdminCall {
   const AdminContext& context;
   const AdminParts& parts;
   const net::HttpRequest& request;
-  const std::string& name;      // what stands for {name} in the path; empty without one
+  const std::string& name;  // what stands for {name} in the path; empty without one
   const QueryParams& params;
   std::stop_token stop;
 };

@@ -58,8 +58,10 @@ std::vector<std::string> ListDirectory(const std::string& path, ConfigProblems& 
     if (!yaml || name.starts_with('.') || !it->is_regular_file(ignored)) continue;
     files.push_back(it->path().string());
   }
-  if (error) problems.AddFile(path, "the directory cannot be read: " + error.message());
-  else if (files.empty()) problems.AddFile(path, "the directory has no *.yaml or *.yml file");
+  if (error)
+    problems.AddFile(path, "the directory cannot be read: " + error.message());
+  else if (files.empty())
+    problems.AddFile(path, "the directory has no *.yaml or *.yml file");
   if (files.size() > kFilesMax) {
     problems.AddFile(path, fmt::format("the directory has more than {} files", kFilesMax));
     files.clear();
@@ -140,7 +142,8 @@ ConfigResult LoadTexts(const std::vector<Text>& texts, ConfigProblems& problems)
       usable = false;
       continue;
     }
-    Substitute(*root, [](const char* name) -> const char* { return std::getenv(name); }, problems);
+    Substitute(
+        *root, [](const char* name) -> const char* { return std::getenv(name); }, problems);
     JoinFile(whole, std::move(*root), problems);
     ++read;
   }
@@ -224,8 +227,8 @@ Status ApplyOverrides(const ConfigOverrides& overrides, Config* config) {
   }
   if (!overrides.ingest.empty()) {
     if (!ParseListenAddress(overrides.ingest)) {
-      return Fail(Code::kInvalid, "--ingest: '" + overrides.ingest +
-                                      "' is not an address such as 127.0.0.1:8080");
+      return Fail(Code::kInvalid,
+                  "--ingest: '" + overrides.ingest + "' is not an address such as 127.0.0.1:8080");
     }
     if (changed.http_sources.empty()) {
       return Fail(Code::kInvalid, "--ingest: the configuration has no http source");
@@ -234,8 +237,8 @@ Status ApplyOverrides(const ConfigOverrides& overrides, Config* config) {
   }
   if (!overrides.admin.empty()) {
     if (!ParseListenAddress(overrides.admin)) {
-      return Fail(Code::kInvalid, "--admin: '" + overrides.admin +
-                                      "' is not an address such as 127.0.0.1:8081");
+      return Fail(Code::kInvalid,
+                  "--admin: '" + overrides.admin + "' is not an address such as 127.0.0.1:8081");
     }
     changed.admin.address = overrides.admin;
     if (const auto complaint = CheckAdmin(changed.admin)) {
@@ -254,8 +257,8 @@ Status ApplyOverrides(const ConfigOverrides& overrides, Config* config) {
       if (!a || !b || !SameListener(*a, *b)) continue;
       return Fail(Code::kInvalid, std::string(overrides.ingest.empty() ? "--admin" : "--ingest") +
                                       ": " + listeners[k].first + " and " + listeners[i].first +
-                                      " would listen on the same address (" +
-                                      listeners[i].second + ")");
+                                      " would listen on the same address (" + listeners[i].second +
+                                      ")");
     }
   }
   *config = std::move(changed);

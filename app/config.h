@@ -57,7 +57,7 @@ struct Config {
 // Where in the files a problem is.
 struct ConfigProblem {
   std::string file;
-  int line = 0;    // from 1; 0 when unknown
+  int line = 0;  // from 1; 0 when unknown
   int column = 0;
   std::string message;
   std::string hint;         // "did you mean …?", may be empty
@@ -67,8 +67,8 @@ struct ConfigProblem {
 };
 
 struct ConfigResult {
-  std::optional<Config> config;          // when there are no problems
-  std::vector<ConfigProblem> problems;   // all of them
+  std::optional<Config> config;         // when there are no problems
+  std::vector<ConfigProblem> problems;  // all of them
   std::vector<ConfigProblem> warnings;
 };
 

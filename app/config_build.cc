@@ -94,7 +94,8 @@ std::vector<StreamOptions> BuildStreams(const Values& root, ConfigProblems& prob
       at->bytes_max = static_cast<uint64_t>(retention.Number("size"));
     }
     if (fresh || given.Written("when_full")) at->when_full = ParseWhenFull(given.Text("when_full"));
-    if (at->when_full == WhenFull::kDropOldest && at->bytes_max == 0 && given.Written("when_full")) {
+    if (at->when_full == WhenFull::kDropOldest && at->bytes_max == 0 &&
+        given.Written("when_full")) {
       problems.Warn(given.At("when_full").place,
                     fmt::format("the stream '{}' has no size: it will give up its oldest events "
                                 "only when the disk is full",
@@ -103,8 +104,8 @@ std::vector<StreamOptions> BuildStreams(const Values& root, ConfigProblems& prob
     }
   }
   if (out.size() > kStreamsMax - 1) {
-    problems.Add(streams.place, fmt::format("there are {} streams; {} are possible", out.size(),
-                                            kStreamsMax - 1));
+    problems.Add(streams.place,
+                 fmt::format("there are {} streams; {} are possible", out.size(), kStreamsMax - 1));
   }
   return out;
 }
@@ -178,9 +179,9 @@ AdminSettings BuildAdmin(const Values& admin, ConfigProblems& problems) {
                    "write { file: PATH, role: operator } or { env: NAME, role: operator }");
       continue;
     }
-    out.tokens.push_back({file ? Secret::FromFile(token.Text("file"))
-                               : Secret::FromEnv(token.Text("env")),
-                          token.Text("role")});
+    out.tokens.push_back(
+        {file ? Secret::FromFile(token.Text("file")) : Secret::FromEnv(token.Text("env")),
+         token.Text("role")});
   }
   if (!good) return out;
   if (const auto complaint = CheckAdmin(out)) {

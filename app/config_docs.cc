@@ -74,13 +74,12 @@ std::string Escape(std::string_view text) {
 
 std::string KeyList(const std::vector<std::string_view>& words) {
   std::string out;
-  for (const std::string_view word : words) out += (out.empty() ? "`" : " `") + std::string(word) + "`";
+  for (const std::string_view word : words)
+    out += (out.empty() ? "`" : " `") + std::string(word) + "`";
   return out;
 }
 
-bool IsPart(const Field& field) {
-  return field.section != nullptr;
-}
+bool IsPart(const Field& field) { return field.section != nullptr; }
 
 void AddRows(std::string& out, const std::vector<Field>& fields, std::string_view prefix) {
   for (const Field& field : fields) {
@@ -97,13 +96,11 @@ void AddRows(std::string& out, const std::vector<Field>& fields, std::string_vie
     if (const std::string range = RangeText(field); !range.empty()) kind += ", " + range;
     std::string fallback = field.required ? "required" : "";
     if (!field.fallback.empty()) fallback = "`" + std::string(field.fallback) + "`";
-    const std::string example =
-        field.example.empty() ? "" : "`" + Escape(field.example) + "`";
+    const std::string example = field.example.empty() ? "" : "`" + Escape(field.example) + "`";
     out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.name, kind, fallback,
                        Escape(field.help), example);
     if (field.type == FieldType::kSectionList) {
-      AddRows(out, field.section->fields,
-              std::string(prefix) + std::string(field.name) + "[].");
+      AddRows(out, field.section->fields, std::string(prefix) + std::string(field.name) + "[].");
     }
   }
 }
@@ -153,8 +150,7 @@ std::string ConfigDocs() {
       AddTable(out, variant.fields, prefix);
     }
     if (!section.later_variants.empty()) {
-      out += fmt::format("Not available in this version: {}.\n\n",
-                         KeyList(section.later_variants));
+      out += fmt::format("Not available in this version: {}.\n\n", KeyList(section.later_variants));
     }
   }
   out.pop_back();

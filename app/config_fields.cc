@@ -15,6 +15,9 @@ constexpr int64_t kMiB = 1024 * kKiB;
 constexpr int64_t kGiB = 1024 * kMiB;
 constexpr int64_t kTiB = 1024 * kGiB;
 
+// A table reads as rows; the formatter would give every field a line of its own.
+// clang-format off
+
 Section Cluster() {
   return {.name = "cluster",
           .help = "What this spool stands in.",
@@ -388,6 +391,8 @@ const Section& ConfigSection() {
   static const Section section = Whole();
   return section;
 }
+
+// clang-format on
 
 std::span<const DefaultStream> DefaultStreamTable() { return kDefaultStreams; }
 

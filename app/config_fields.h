@@ -14,7 +14,7 @@ const Section& ConfigSection();
 // A default stream's retention, where a stream of that name says nothing itself.
 struct DefaultStream {
   std::string_view name;
-  std::string_view holds;      // for the reference page
+  std::string_view holds;  // for the reference page
   std::string_view age;
   std::string_view size = "0";
   std::string_view when_full = "reject";

@@ -93,7 +93,7 @@ class TreeBuilder {
   std::unordered_map<std::string, Anchor> anchors_;
   std::vector<Place> open_;  // lists and maps begun and not ended
   size_t nodes_ = 0;
-  bool stopped_ = false;     // the rest of the text is not looked at
+  bool stopped_ = false;  // the rest of the text is not looked at
 };
 
 bool TreeBuilder::Grow(const Place& place, size_t nodes) {
@@ -111,8 +111,8 @@ std::optional<YamlNode> TreeBuilder::Build() {
   diag_config.colorize = false;
   diag_.reset(fy_diag_create(&diag_config));
   fy_parse_cfg config{};
-  config.flags = static_cast<fy_parse_cfg_flags>(FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 |
-                                                 FYPCF_JSON_NONE);
+  config.flags =
+      static_cast<fy_parse_cfg_flags>(FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE);
   config.diag = diag_.get();
   if (diag_ != nullptr) {
     fy_diag_set_collect_errors(diag_.get(), true);
@@ -136,8 +136,7 @@ std::optional<YamlNode> TreeBuilder::Build() {
     switch (event.type()) {
       case FYET_STREAM_START:
       case FYET_STREAM_END:
-      case FYET_DOCUMENT_END:
-        break;
+      case FYET_DOCUMENT_END: break;
       case FYET_DOCUMENT_START:
         if (++documents > 1) {
           Stop(At(fy_event_start_mark(event.get())),
@@ -180,15 +179,9 @@ YamlNode TreeBuilder::ReadNode(const Event& event, int depth, Size& size) {
       node.quoted |= text;
       if (text && node.kind == YamlNode::Kind::kNull) node.kind = YamlNode::Kind::kScalar;
       break;
-    case FYET_SEQUENCE_START:
-      node.kind = YamlNode::Kind::kList;
-      break;
-    case FYET_MAPPING_START:
-      node.kind = YamlNode::Kind::kMap;
-      break;
-    default:
-      Stop(place, "this is not valid YAML");
-      return {};
+    case FYET_SEQUENCE_START: node.kind = YamlNode::Kind::kList; break;
+    case FYET_MAPPING_START: node.kind = YamlNode::Kind::kMap; break;
+    default: Stop(place, "this is not valid YAML"); return {};
   }
   node.start = place;
   if (const fy_mark* end = fy_event_end_mark(event.get())) {
@@ -208,8 +201,8 @@ YamlNode TreeBuilder::ReadScalar(const Event& event) {
   fy_token* token = event.get()->scalar.value;
   node.quoted = token != nullptr && fy_token_scalar_style(token) != FYSS_PLAIN;
   node.text = TokenText(token);
-  node.kind = !node.quoted && IsNullWord(node.text) ? YamlNode::Kind::kNull
-                                                     : YamlNode::Kind::kScalar;
+  node.kind =
+      !node.quoted && IsNullWord(node.text) ? YamlNode::Kind::kNull : YamlNode::Kind::kScalar;
   return node;
 }
 
@@ -406,8 +399,7 @@ std::string_view ConfigText::Line(int line) const {
   if (line < 1 || static_cast<size_t>(line) > line_starts.size()) return {};
   const auto index = static_cast<size_t>(line - 1);
   const size_t begin = line_starts[index];
-  const size_t end =
-      index + 1 < line_starts.size() ? line_starts[index + 1] - 1 : text.size();
+  const size_t end = index + 1 < line_starts.size() ? line_starts[index + 1] - 1 : text.size();
   std::string_view found = std::string_view(text).substr(begin, end - begin);
   if (found.ends_with('\r')) found.remove_suffix(1);
   return found;

@@ -35,7 +35,7 @@ struct YamlNode {
   enum class Kind { kNull, kScalar, kMap, kList };
   Kind kind = Kind::kNull;
   Place start;
-  int end_line = 0;    // just behind the node
+  int end_line = 0;  // just behind the node
   int end_column = 0;
   bool quoted = false;       // quoted or a block: text whatever it looks like
   bool substituted = false;  // ${…} was replaced in it
@@ -44,14 +44,14 @@ struct YamlNode {
   std::string written;       // of a substituted scalar, as it stands in the file
 
   struct Entry;
-  std::vector<Entry> entries;    // of a map, in order
-  std::vector<YamlNode> items;   // of a list
+  std::vector<Entry> entries;   // of a map, in order
+  std::vector<YamlNode> items;  // of a list
 
   const YamlNode* Find(std::string_view key) const;
 };
 struct YamlNode::Entry {
   std::string key;
-  Place place;      // of the key
+  Place place;  // of the key
   YamlNode value;
 };
 

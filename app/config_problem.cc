@@ -20,7 +20,11 @@ std::string Printable(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    const size_t size = byte < 0x80 ? 1 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 0;
+    const size_t size = byte < 0x80    ? 1
+                        : byte >= 0xf0 ? 4
+                        : byte >= 0xe0 ? 3
+                        : byte >= 0xc2 ? 2
+                                       : 0;
     bool good = size != 0 && i + size <= text.size();
     for (size_t k = 1; good && k < size; ++k) good = !IsCharacterStart(text[i + k]);
     if (good && size == 1 && (byte < 0x20 || byte == 0x7f)) good = false;
@@ -30,9 +34,7 @@ std::string Printable(std::string_view text) {
   return out;
 }
 
-auto Order(const ConfigProblem& p) {
-  return std::tie(p.file, p.line, p.column, p.message);
-}
+auto Order(const ConfigProblem& p) { return std::tie(p.file, p.line, p.column, p.message); }
 
 }  // namespace
 
@@ -54,13 +56,11 @@ void ConfigProblems::Keep(std::vector<Kept>& list, const Place& place, const std
   list.push_back(std::move(kept));
 }
 
-void ConfigProblems::Add(const Place& place, const std::string& message,
-                         const std::string& hint) {
+void ConfigProblems::Add(const Place& place, const std::string& message, const std::string& hint) {
   Keep(problems_, place, {}, message, hint);
 }
 
-void ConfigProblems::Warn(const Place& place, const std::string& message,
-                         const std::string& hint) {
+void ConfigProblems::Warn(const Place& place, const std::string& message, const std::string& hint) {
   Keep(warnings_, place, {}, message, hint);
 }
 
@@ -89,8 +89,7 @@ void ConfigProblems::Quote(Kept& kept) const {
   };
   const std::string_view line = file->Line(kept.place.line);
   const auto length = std::count_if(line.begin(), line.end(), IsCharacterStart);
-  const int first =
-      length <= kExcerptMax ? 1 : std::max(1, kept.place.column - kExcerptBefore);
+  const int first = length <= kExcerptMax ? 1 : std::max(1, kept.place.column - kExcerptBefore);
   std::string shown;
   int column = 0;
   bool hidden = false;

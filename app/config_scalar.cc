@@ -92,8 +92,8 @@ Finding ReadRate(const Field& field, std::string_view text, FieldValue& value) {
   value.real = parsed / per_second;
   const bool off = value.real == 0 && !field.zero.empty();
   if (!off && (value.real < 1.0 / 3600 || value.real > static_cast<double>(field.max))) {
-    return Wrong(fmt::format("'{}' must be 1/h to {}/s, or 0 ({})", field.name, field.max,
-                             field.zero));
+    return Wrong(
+        fmt::format("'{}' must be 1/h to {}/s, or 0 ({})", field.name, field.max, field.zero));
   }
   return {};
 }
@@ -102,19 +102,18 @@ Finding ReadWord(const Field& field, std::string_view text, FieldValue& value) {
   value.text = text;
   if (std::find(field.words.begin(), field.words.end(), text) != field.words.end()) return {};
   return Wrong(fmt::format("'{}' must be one of {}", field.name, Join(field.words)),
-               Nearest(text, field.words).empty() ? std::string()
-                                                  : Suggestion(text, field.words));
+               Nearest(text, field.words).empty() ? std::string() : Suggestion(text, field.words));
 }
 
 Finding ReadText(const Field& field, std::string_view text, FieldValue& value) {
   value.text = text;
-  if (std::any_of(text.begin(), text.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-      })) {
+  if (std::any_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
     return Wrong(fmt::format("'{}' must not hold control characters or line ends", field.name));
   }
   const auto size = static_cast<int64_t>(text.size());
-  if (size < field.min && size == 0) return Wrong(fmt::format("'{}' must not be empty", field.name));
+  if (size < field.min && size == 0)
+    return Wrong(fmt::format("'{}' must not be empty", field.name));
   if (size < field.min || size > field.max) {
     return Wrong(fmt::format("'{}' must have {} to {} bytes, not {}", field.name, field.min,
                              field.max, size));
@@ -124,10 +123,10 @@ Finding ReadText(const Field& field, std::string_view text, FieldValue& value) {
 
 Finding ReadName(const Field& field, std::string_view text, FieldValue& value) {
   value.text = text;
-  const bool good = !text.empty() && text.size() <= 63 &&
-                    std::all_of(text.begin(), text.end(), [](char c) {
-                      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-                    });
+  const bool good =
+      !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+      });
   if (good) return {};
   return Wrong(fmt::format("'{}' must be 1 to 63 of a-z, 0-9 and '-'", field.name));
 }
@@ -162,8 +161,10 @@ Finding ReadUrl(const Field& field, std::string_view text, FieldValue& value) {
   if (!authority.ends_with(']')) {
     if (const size_t port = authority.rfind(':'); port != std::string_view::npos) {
       const std::optional<int64_t> number = WholeNumber(authority.substr(port + 1));
-      if (!number || *number < 1 || *number > 65535) host = {};
-      else host = authority.substr(0, port);
+      if (!number || *number < 1 || *number > 65535)
+        host = {};
+      else
+        host = authority.substr(0, port);
     }
   }
   if (blank || host.empty() || text.size() > 2048) {
@@ -184,10 +185,9 @@ Finding ReadBool(const Field& field, std::string_view text, FieldValue& value) {
   value.boolean = text == "true";
   if (text == "true" || text == "false") return {};
   return Wrong(fmt::format("'{}' must be true or false", field.name),
-               text == "yes" || text == "on" || text == "True" || text == "TRUE" ? "write true"
-               : text == "no" || text == "off" || text == "False" || text == "FALSE"
-                   ? "write false"
-                   : "");
+               text == "yes" || text == "on" || text == "True" || text == "TRUE"     ? "write true"
+               : text == "no" || text == "off" || text == "False" || text == "FALSE" ? "write false"
+                                                                                     : "");
 }
 
 Finding ReadAny(const Field& field, std::string_view text, FieldValue& value) {
@@ -207,9 +207,7 @@ Finding ReadAny(const Field& field, std::string_view text, FieldValue& value) {
 }
 
 // A text that the parser would have taken as text anyway may be quoted or not; the others not.
-bool MayBeQuoted(FieldType type) {
-  return type != FieldType::kBool && type != FieldType::kInteger;
-}
+bool MayBeQuoted(FieldType type) { return type != FieldType::kBool && type != FieldType::kInteger; }
 
 bool HasUserInfo(const Field& field, std::string_view text) {
   if (field.type != FieldType::kUrl) return false;
@@ -308,11 +306,8 @@ std::string RangeText(const Field& field) {
                 (field.min == field.max ? "" : " to " + BoundText(field, field.max));
       }
       break;
-    case FieldType::kRate:
-      range = fmt::format("1/h to {}/s", field.max);
-      break;
-    default:
-      return {};
+    case FieldType::kRate: range = fmt::format("1/h to {}/s", field.max); break;
+    default: return {};
   }
   if (!field.zero.empty()) range += fmt::format(", or 0 ({})", field.zero);
   return range;

@@ -120,8 +120,9 @@ Json VariantSchema(const Section& section, const Variant& variant) {
   then["additionalProperties"] = false;
   Json words = Json::array({variant.word});
   if (variant.word == "null") words.push_back(nullptr);
-  return {{"if", {{"properties", {{"type", {{"enum", std::move(words)}}}}}, {"required", {"type"}}}},
-          {"then", std::move(then)}};
+  return {
+      {"if", {{"properties", {{"type", {{"enum", std::move(words)}}}}}, {"required", {"type"}}}},
+      {"then", std::move(then)}};
 }
 
 Json SectionSchema(const Section& section) {
@@ -154,34 +155,31 @@ Json Definitions() {
   const Json number = {{"type", "integer"}, {"minimum", 0}};
   const Json rate_number = {{"type", "number"}, {"minimum", 0}};
   const Json value = {{"type", Json::array({"string", "number", "boolean"})}};
-  const Json rule = {
-      {"type", "object"}, {"minProperties", 1}, {"additionalProperties", value}};
+  const Json rule = {{"type", "object"}, {"minProperties", 1}, {"additionalProperties", value}};
   const Json text = {{"type", "string"}, {"minLength", 1}};
   Json out;
   out["substituted"] = Pattern("\\$\\{", "${VAR} or ${VAR:-default}");
   out["name"] = Pattern("^[a-z0-9-]{1,63}$", "1 to 63 of a-z, 0-9 and '-'");
-  out["size"] = {{"anyOf", Json::array({number,
-                                        Pattern("^[0-9]+(B|[KMGT]i?B)?$", "such as 64MiB"),
+  out["size"] = {{"anyOf", Json::array({number, Pattern("^[0-9]+(B|[KMGT]i?B)?$", "such as 64MiB"),
                                         Ref("substituted")})}};
   out["duration"] = {{"anyOf", Json::array({Pattern("^([0-9]+(d|h|m|s|ms|us))+$", "such as 10s"),
                                             Ref("substituted")})}};
-  out["rate"] = {{"anyOf", Json::array({rate_number,
-                                        Pattern("^[0-9]+(\\.[0-9]+)?(/[smh])?$", "such as 100/s"),
-                                        Ref("substituted")})}};
+  out["rate"] = {
+      {"anyOf", Json::array({rate_number, Pattern("^[0-9]+(\\.[0-9]+)?(/[smh])?$", "such as 100/s"),
+                             Ref("substituted")})}};
   out["address"] = {
       {"anyOf", Json::array({Pattern("^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}$",
                                      "an IP address and a port, such as 127.0.0.1:8080"),
                              Ref("substituted")})}};
-  out["secret"] = {
-      {"description", "{ file: PATH } or { env: NAME }"},
-      {"oneOf", Json::array({{{"type", "object"},
-                              {"properties", {{"file", text}}},
-                              {"required", {"file"}},
-                              {"additionalProperties", false}},
-                             {{"type", "object"},
-                              {"properties", {{"env", text}}},
-                              {"required", {"env"}},
-                              {"additionalProperties", false}}})}};
+  out["secret"] = {{"description", "{ file: PATH } or { env: NAME }"},
+                   {"oneOf", Json::array({{{"type", "object"},
+                                           {"properties", {{"file", text}}},
+                                           {"required", {"file"}},
+                                           {"additionalProperties", false}},
+                                          {{"type", "object"},
+                                           {"properties", {{"env", text}}},
+                                           {"required", {"env"}},
+                                           {"additionalProperties", false}}})}};
   out["rules"] = {{"description", "a list of match rules, or one"},
                   {"anyOf", Json::array({rule, {{"type", "array"}, {"items", rule}}})}};
   return out;

@@ -45,7 +45,8 @@ void CheckHeaders(const Values& target, ConfigProblems& problems) {
     if (!IsHeaderName(name.text)) {
       problems.Add(name.place, fmt::format("'{}' is not a header's name", name.text));
     } else if (std::find(std::begin(kOwn), std::end(kOwn), lower) != std::end(kOwn)) {
-      problems.Add(name.place, fmt::format("the header '{}' is set by the target itself", name.text));
+      problems.Add(name.place,
+                   fmt::format("the header '{}' is set by the target itself", name.text));
     } else if (std::find(seen.begin(), seen.end(), lower) != seen.end()) {
       problems.Add(name.place, fmt::format("the header '{}' is given twice", name.text));
     }
@@ -57,7 +58,8 @@ void CheckHeaders(const Values& target, ConfigProblems& problems) {
     if (lower == "authorization" && target.Written("bearer")) {
       problems.Add(name.place, "the header Authorization is already set by 'bearer'");
     } else if (!node->substituted) {
-      problems.Warn(name.place, fmt::format("the header '{}' holds a secret in plain text", name.text),
+      problems.Warn(name.place,
+                    fmt::format("the header '{}' holds a secret in plain text", name.text),
                     "use bearer: { file: PATH }, or \"${VARIABLE}\" for the value");
     }
   }

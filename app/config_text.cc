@@ -8,9 +8,7 @@ namespace {
 
 constexpr size_t kScalarBytesMax = size_t{64} << 10;  // after substitution
 
-bool IsNameStart(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
+bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool IsName(std::string_view name) {
   return !name.empty() && IsNameStart(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
     return IsNameStart(c) || (c >= '0' && c <= '9');

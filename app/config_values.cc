@@ -14,9 +14,9 @@ using Kind = YamlNode::Kind;
 
 // The attributes a match rule may name, for suggestions (forward/match.h is the law).
 constexpr std::string_view kRuleKeys[] = {
-    "id",       "source",  "type",      "subject", "stream", "category", "subcategory", "severity",
-    "cluster",  "kind",    "namespace", "name",    "reason", "producer", "problemkey",  "origin",
-    "labels.X", "data.X"};
+    "id",          "source",   "type",       "subject", "stream",    "category",
+    "subcategory", "severity", "cluster",    "kind",    "namespace", "name",
+    "reason",      "producer", "problemkey", "origin",  "labels.X",  "data.X"};
 
 std::string KindText(const YamlNode& node) {
   switch (node.kind) {
@@ -33,7 +33,7 @@ bool IsNullType(const YamlNode& node) { return node.kind == Kind::kNull && node.
 
 // A secret under a misspelt name, or where none belongs, is not to be shown either.
 bool LooksSecret(std::string_view key) {
-  constexpr std::string_view kSecretWords[] = {"password", "passwd", "token",  "secret",
+  constexpr std::string_view kSecretWords[] = {"password", "passwd", "token",   "secret",
                                                "bearer",   "apikey", "api_key", "credential"};
   for (const std::string_view word : kSecretWords) {
     if (key.find(word) != std::string_view::npos || EditDistance(key, word, 2) <= 2) return true;
@@ -72,7 +72,8 @@ Values Checker::Check(const Section& section, const YamlNode* node, const Place&
   const YamlNode& map = node == nullptr ? kNothing : *node;
   const bool usable = map.kind == Kind::kMap || map.kind == Kind::kNull;
   if (!usable) {
-    problems_.Add(map.start, fmt::format("a {} must be a map, not {}", section.name, KindText(map)));
+    problems_.Add(map.start,
+                  fmt::format("a {} must be a map, not {}", section.name, KindText(map)));
   }
   bool known = true;
   if (!section.variants.empty() && usable) {
@@ -153,14 +154,13 @@ void Checker::CheckUnknown(const Section& section, const Variant* variant, const
     std::string key = entry.key;
     if (key.size() > 60) key = key.substr(0, 60) + "…";
     if (!others.empty() && variant != nullptr) {
-      problems_.Add(entry.place,
-                    fmt::format("'{}' is not a key of a {} of type {}", key, section.name,
-                                variant->word),
-                    fmt::format("it belongs to: {}", Join(others)));
+      problems_.Add(
+          entry.place,
+          fmt::format("'{}' is not a key of a {} of type {}", key, section.name, variant->word),
+          fmt::format("it belongs to: {}", Join(others)));
       continue;
     }
-    problems_.Add(entry.place, fmt::format("unknown key '{}'", key),
-                  Suggestion(entry.key, names));
+    problems_.Add(entry.place, fmt::format("unknown key '{}'", key), Suggestion(entry.key, names));
   }
 }
 
@@ -211,18 +211,10 @@ void Checker::CheckField(const Field& field, FieldValue& value) {
     return;
   }
   switch (field.type) {
-    case FieldType::kSecret:
-      CheckSecret(value);
-      return;
-    case FieldType::kTextList:
-      CheckTextList(value);
-      return;
-    case FieldType::kTextMap:
-      CheckTextMap(value);
-      return;
-    case FieldType::kRules:
-      CheckRules(value);
-      return;
+    case FieldType::kSecret: CheckSecret(value); return;
+    case FieldType::kTextList: CheckTextList(value); return;
+    case FieldType::kTextMap: CheckTextMap(value); return;
+    case FieldType::kRules: CheckRules(value); return;
     case FieldType::kSectionList:
       if (!Expect(value, Kind::kList, {})) return;
       if (!CheckCount(value, node->items.size())) return;
@@ -287,8 +279,7 @@ void Checker::CheckSecret(FieldValue& value) {
   }
   if (!known) return;
   if (node.entries.size() != 1) {
-    problems_.Add(node.start,
-                  fmt::format("'{}' needs either file or env", value.field->name),
+    problems_.Add(node.start, fmt::format("'{}' needs either file or env", value.field->name),
                   std::string(kHint));
     return;
   }
@@ -299,8 +290,8 @@ void Checker::CheckSecret(FieldValue& value) {
     return;
   }
   value.good = true;
-  value.secret = entry.key == "file" ? Secret::FromFile(entry.value.text)
-                                     : Secret::FromEnv(entry.value.text);
+  value.secret =
+      entry.key == "file" ? Secret::FromFile(entry.value.text) : Secret::FromEnv(entry.value.text);
 }
 
 void Checker::CheckTextList(FieldValue& value) {
@@ -364,10 +355,10 @@ void Checker::CheckRules(FieldValue& value) {
 void Checker::CheckRule(const YamlNode& node, FieldValue& value) {
   if (node.kind != Kind::kMap || node.entries.empty()) {
     value.good = false;
-    problems_.Add(node.start,
-                  fmt::format("a rule of '{}' must be a map with at least one key",
-                              value.field->name),
-                  "write { KEY: VALUE }");
+    problems_.Add(
+        node.start,
+        fmt::format("a rule of '{}' must be a map with at least one key", value.field->name),
+        "write { KEY: VALUE }");
     return;
   }
   RuleAt rule;
@@ -390,8 +381,8 @@ void Checker::CheckRule(const YamlNode& node, FieldValue& value) {
         !compiled) {
       value.good = false;
       const bool path = entry.key.starts_with("labels.") || entry.key.starts_with("data.");
-      const bool known = path || std::find(std::begin(kRuleKeys), std::end(kRuleKeys),
-                                           entry.key) != std::end(kRuleKeys);
+      const bool known = path || std::find(std::begin(kRuleKeys), std::end(kRuleKeys), entry.key) !=
+                                     std::end(kRuleKeys);
       std::string message = entry.value.substituted && known
                                 ? fmt::format("the value of '{}' cannot be matched with", entry.key)
                                 : compiled.error().message;

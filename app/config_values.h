@@ -50,8 +50,8 @@ struct FieldValue {
 // One checked section. Asking for a field that the table does not have is a bug and aborts.
 class Values {
  public:
-  std::string name;        // the key, in a map of sections
-  Place place;             // of the key, or of the section
+  std::string name;  // the key, in a map of sections
+  Place place;       // of the key, or of the section
   const Variant* variant = nullptr;
 
   const FieldValue& At(std::string_view field) const;

@@ -17,8 +17,8 @@ constexpr uint64_t kWindowEventsMax = 16'384;
 constexpr uint64_t kWindowFirst = 256;
 constexpr ReadLimits kRead{.events_max = 1000, .bytes_max = 1 << 20};
 
-constexpr std::string_view kFields[] = {"stream", "category", "source", "namespace", "kind",
-                                        "reason", "severity", "name"};
+constexpr std::string_view kFields[] = {"stream", "category", "source",   "namespace",
+                                        "kind",   "reason",   "severity", "name"};
 
 bool Wanted(const EventSearch& search, const EventView& event) {
   if (search.event_from && event.time < *search.event_from) return false;

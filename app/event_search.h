@@ -26,14 +26,14 @@ inline constexpr Micros kLookupAge = std::chrono::hours(24);
 // What to look for. Immutable once parsed.
 struct EventSearch {
   StreamSet streams;
-  Matcher fields;        // the filters by name
-  Matcher match;         // the match= arguments
-  SequenceRange range;   // narrowed by sequences and accept times
+  Matcher fields;                        // the filters by name
+  Matcher match;                         // the match= arguments
+  SequenceRange range;                   // narrowed by sequences and accept times
   std::optional<SystemTime> event_from;  // by=event-time: [from, to) of the event's own time
   std::optional<SystemTime> event_to;
   uint64_t limit = 100;
   bool newest = true;
-  std::optional<Sequence> to_sequence;   // what ends the range beside the journal's end
+  std::optional<Sequence> to_sequence;  // what ends the range beside the journal's end
   std::optional<SystemTime> accept_to;
   std::chrono::seconds wait{0};
 };

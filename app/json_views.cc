@@ -46,7 +46,8 @@ void WriteStream(JsonWriter& out, const StreamStatus& stream) {
       .Field("evicted", stream.evicted)
       .Key("retention")
       .BeginObject()
-      .Field("age_seconds", std::chrono::duration_cast<std::chrono::seconds>(stream.age_max).count())
+      .Field("age_seconds",
+             std::chrono::duration_cast<std::chrono::seconds>(stream.age_max).count())
       .Field("bytes", stream.bytes_max)
       .Field("when_full", WhenFullName(stream.when_full))
       .EndObject()

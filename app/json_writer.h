@@ -25,13 +25,9 @@ class JsonWriter {
   JsonWriter& Value(const std::string& text) { return Value(std::string_view(text)); }
   JsonWriter& Value(const char* text) { return Value(std::string_view(text)); }
   template <class T>
-    requires std::same_as<T, bool>
-  JsonWriter& Value(T flag) {
-    return Raw(flag ? "true" : "false");
-  }
+  requires std::same_as<T, bool> JsonWriter& Value(T flag) { return Raw(flag ? "true" : "false"); }
   template <class T>
-    requires(std::integral<T> && !std::same_as<T, bool>)
-  JsonWriter& Value(T number) {
+  requires(std::integral<T> && !std::same_as<T, bool>) JsonWriter& Value(T number) {
     return Raw(std::to_string(number));
   }
   JsonWriter& Value(double number);  // null when it is not finite

@@ -16,8 +16,8 @@ double Seconds(const std::optional<SystemTime>& time) { return time ? Seconds(*t
 double Real(uint64_t count) { return static_cast<double>(count); }
 
 void WriteBuild(MetricsWriter& out, const AdminContext& context) {
-  out.Gauge("spool_build_info", "Always 1; the version is its label.",
-            {{"version", SPOOL_VERSION}}, 1);
+  out.Gauge("spool_build_info", "Always 1; the version is its label.", {{"version", SPOOL_VERSION}},
+            1);
   out.Gauge("spool_ready", "1 while the service takes and passes on events.", {},
             context.readiness().ready ? 1 : 0);
 }
@@ -66,8 +66,8 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
 void WriteJournal(MetricsWriter& out, const AdminParts& parts) {
   const Journal::Counters counters = parts.journal.counters();
   const SequenceRange stored = parts.journal.stored();
-  out.Gauge("spool_journal_read_only", "1 after a storage error: nothing is accepted any more.",
-            {}, parts.journal.healthy() ? 0 : 1);
+  out.Gauge("spool_journal_read_only", "1 after a storage error: nothing is accepted any more.", {},
+            parts.journal.healthy() ? 0 : 1);
   out.Counter("spool_journal_commits_total", "Group commits, each with one sync.", {},
               Real(counters.commits));
   out.Counter("spool_journal_commit_events_total", "Events stored by group commits.", {},

@@ -24,7 +24,7 @@ class RequestBody {
   // Absent and null read as nothing; another type is kInvalid naming the member.
   Result<std::optional<std::string>> Text(std::string_view key) const;
   Result<std::optional<double>> Number(std::string_view key) const;
-  Result<bool> Flag(std::string_view key) const;  // absent: false
+  Result<bool> Flag(std::string_view key) const;                       // absent: false
   Result<std::vector<std::string>> Texts(std::string_view key) const;  // absent: empty
   // A whole number, or a text of digits.
   std::optional<Sequence> SequenceOf(std::string_view key) const;

@@ -189,7 +189,8 @@ void ServiceImpl::AttachAdmin() {
   for (const auto& [name, forwarder] : forwarders_) targets.emplace(name, forwarder.get());
   std::vector<const HttpSource*> sources;
   for (const auto& source : sources_) sources.push_back(source.get());
-  parts_.reset(new AdminParts{config_, *journal_, *replays_, std::move(targets), std::move(sources)});
+  parts_.reset(
+      new AdminParts{config_, *journal_, *replays_, std::move(targets), std::move(sources)});
   for (const std::string& warning : Warnings(*parts_)) log::Warn(warning);
   admin_->Attach(*parts_);
 }
@@ -210,8 +211,9 @@ Status ServiceImpl::Build() {
 void ServiceImpl::StopDelivery(SteadyTime deadline) {
   std::vector<std::jthread> stopping;
   for (const auto& [name, forwarder] : forwarders_) {
-    stopping.push_back(StartThread("stop-" + name, [deadline, &forwarder = *forwarder](
-                                                       std::stop_token) { forwarder.Stop(deadline); }));
+    stopping.push_back(StartThread(
+        "stop-" + name,
+        [deadline, &forwarder = *forwarder](std::stop_token) { forwarder.Stop(deadline); }));
   }
   if (replays_) replays_->Stop(deadline);
 }

@@ -28,7 +28,7 @@ class Service {
   // hand, the journal syncs and closes. Idempotent.
   virtual void Stop(SteadyTime deadline) = 0;
 
-  virtual std::string admin_address() const = 0;   // with the real port
+  virtual std::string admin_address() const = 0;  // with the real port
   virtual std::vector<std::string> ingest_addresses() const = 0;
 };
 

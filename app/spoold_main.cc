@@ -27,8 +27,8 @@ constexpr int kExitStorage = 74;
 constexpr int kExitConfig = 78;
 
 constexpr std::chrono::seconds kStopTime{20};
-constexpr std::chrono::seconds kStopGrace{5};      // then the process ends whatever still hangs
-constexpr Millis kFatalStopTime{300};              // after a storage error
+constexpr std::chrono::seconds kStopGrace{5};  // then the process ends whatever still hangs
+constexpr Millis kFatalStopTime{300};          // after a storage error
 constexpr Millis kFatalExitTime{800};
 
 struct Options {
@@ -36,7 +36,9 @@ struct Options {
   ConfigOverrides overrides;
 };
 
-void Say(std::string_view line) { std::fprintf(stderr, "spoold: %.*s\n", int(line.size()), line.data()); }
+void Say(std::string_view line) {
+  std::fprintf(stderr, "spoold: %.*s\n", int(line.size()), line.data());
+}
 
 // Core dumps and debuggers would show events, which may hold what nobody else should see.
 void HideMemory() {
@@ -99,12 +101,14 @@ Watchdog& StopWatchdog() {
 
 // 0 to go on, otherwise the exit status plus one.
 int ReadCommandLine(int argc, char** argv, Options* options) {
-  CLI::App app("Takes Kubernetes events in durably, passes them on, and sends them again.", "spoold");
+  CLI::App app("Takes Kubernetes events in durably, passes them on, and sends them again.",
+               "spoold");
   bool docs = false;
   bool schema = false;
   app.add_option("--config", options->config, "Configuration: a YAML file, or a directory of them")
       ->type_name("FILE|DIR");
-  app.add_option("--data-dir", options->overrides.data_dir, "Where the journal is")->type_name("DIR");
+  app.add_option("--data-dir", options->overrides.data_dir, "Where the journal is")
+      ->type_name("DIR");
   app.add_option("--ingest", options->overrides.ingest, "Address of the first http source")
       ->type_name("ADDR");
   app.add_option("--admin", options->overrides.admin, "Address of the admin listener")
@@ -128,8 +132,8 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
   }
   if (!docs && !schema) return 0;
   const std::string text = docs ? ConfigDocs() : ConfigSchema();
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                       std::fflush(stdout) == 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   return 1 + (written ? 0 : kExitFailed);
 }
 
@@ -140,7 +144,8 @@ int ReadConfig(const Options& options, Config* config) {
   } else {
     ConfigResult result = LoadConfig(options.config);
     for (const auto* problems : {&result.warnings, &result.problems}) {
-      for (const ConfigProblem& problem : *problems) std::fputs(FormatProblem(problem).c_str(), stderr);
+      for (const ConfigProblem& problem : *problems)
+        std::fputs(FormatProblem(problem).c_str(), stderr);
     }
     if (!result.config) return kExitConfig;
     *config = std::move(*result.config);
@@ -155,7 +160,8 @@ int ReadConfig(const Options& options, Config* config) {
 int ExplainFailure(const Config& config, const Error& error) {
   switch (error.code) {
     case Code::kConflict:
-      Say("cannot start, something else has what it needs, and nothing was touched: " + error.message);
+      Say("cannot start, something else has what it needs, and nothing was touched: " +
+          error.message);
       return kExitFailed;
     case Code::kStorage:
       log::Error("The journal cannot be stored to.",
@@ -224,10 +230,11 @@ int Run(const Options& options) {
     pthread_kill(main_thread, SIGRTMIN);
   });
   if (!service && service.error().code == Code::kDamaged) {
-    log::Error("The journal is damaged and was left as it is; nothing is taken in or passed on. Copy "
-               "the data directory away, then restore it from a snapshot of its volume, or move it "
-               "aside to start with an empty journal.",
-               {{"data_dir", config.data_dir}, {"error", service.error().message}});
+    log::Error(
+        "The journal is damaged and was left as it is; nothing is taken in or passed on. Copy "
+        "the data directory away, then restore it from a snapshot of its volume, or move it "
+        "aside to start with an empty journal.",
+        {{"data_dir", config.data_dir}, {"error", service.error().message}});
     service = Service::ServeDamage(config, Error(service.error()));
   }
   if (!service) return ExplainFailure(config, service.error());

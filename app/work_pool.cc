@@ -4,8 +4,7 @@
 
 namespace spool {
 
-WorkPool::WorkPool(const std::string& name, int threads, size_t queue_max)
-    : queue_max_(queue_max) {
+WorkPool::WorkPool(const std::string& name, int threads, size_t queue_max) : queue_max_(queue_max) {
   for (int i = 0; i < threads; ++i) {
     threads_.push_back(StartThread(name + std::to_string(i), [this](std::stop_token) { Run(); }));
   }

@@ -14,7 +14,7 @@ using Millis = std::chrono::milliseconds;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual SystemTime Now() const = 0;    // UTC; may step in either direction
+  virtual SystemTime Now() const = 0;     // UTC; may step in either direction
   virtual SteadyTime Steady() const = 0;  // never steps
 };
 

@@ -39,11 +39,11 @@ struct Field {
   std::string_view fallback = {};  // the default, as one would write it; empty: none
   int64_t min = 0;
   int64_t max = std::numeric_limits<int64_t>::max();
-  int64_t step = 1;                // a duration is a multiple of it
-  std::string_view zero = {};      // what 0 means, where it is taken although below `min`
+  int64_t step = 1;            // a duration is a multiple of it
+  std::string_view zero = {};  // what 0 means, where it is taken although below `min`
   std::vector<std::string_view> words = {};
   const Section* section = nullptr;
-  std::string_view help = {};      // one or two plain sentences
+  std::string_view help = {};  // one or two plain sentences
   std::string_view example = {};
 };
 
@@ -58,7 +58,7 @@ struct Section {
   std::string_view name;  // of one of its kind: "target"
   std::string_view help = {};
   std::vector<Field> fields = {};
-  std::vector<Variant> variants = {};               // not empty: "type" is required
+  std::vector<Variant> variants = {};                 // not empty: "type" is required
   std::vector<std::string_view> later_variants = {};  // known words that this version cannot do
 };
 

@@ -59,8 +59,8 @@ K8sEvent EventMaker::Next() {
       R"(","namespace":")" + event.namespace_ + R"(","uid":")" + event.uid +
       R"(","resourceVersion":")" + std::to_string(version_) + R"(","creationTimestamp":")" + time +
       R"("},"involvedObject":{"kind":"Pod","namespace":")" + event.namespace_ + R"(","name":")" +
-      event.name + R"(","uid":")" + Uid() +
-      R"(","apiVersion":"v1","resourceVersion":")" + std::to_string(version_ - Below(5000)) +
+      event.name + R"(","uid":")" + Uid() + R"(","apiVersion":"v1","resourceVersion":")" +
+      std::to_string(version_ - Below(5000)) +
       R"(","fieldPath":"spec.containers{app}"},"reason":")" + event.reason + R"(","message":")" +
       trouble.message;
   const std::string tail =
@@ -69,7 +69,8 @@ K8sEvent EventMaker::Next() {
       R"(","eventTime":null,"reportingComponent":"kubelet","reportingInstance":")" + host + R"("})";
   // The message says which container, and is as long as is missing.
   std::string rest = " (container 10." + std::to_string(Below(256)) + "." +
-                     std::to_string(Below(256)) + "." + std::to_string(Below(256)) + " id " + Hex(32);
+                     std::to_string(Below(256)) + "." + std::to_string(Below(256)) + " id " +
+                     Hex(32);
   if (head.size() + tail.size() + rest.size() > kEventBytes) std::abort();
   constexpr std::string_view kProse =
       "; last state terminated, the kubelet will try again after its usual delay";

@@ -1,4 +1,5 @@
-// Kubernetes core/v1 Events as an API server stores them, each kEventBytes long and unlike the rest.
+// Kubernetes core/v1 Events as an API server stores them, each kEventBytes long and unlike the
+// rest.
 #pragma once
 
 #include <cstddef>

@@ -223,8 +223,8 @@ int Main(int argc, char** argv) {
   events.reserve(count);
   for (size_t i = 0; i < count; ++i) events.push_back(maker.Next());
 
-  std::printf("%zu events of %zu bytes, commits of %zu, %d in flight\n", count, kEventBytes, kCommit,
-              kInFlight);
+  std::printf("%zu events of %zu bytes, commits of %zu, %d in flight\n", count, kEventBytes,
+              kCommit, kInFlight);
   std::printf("%-14s %10s %8s %8s %12s %10s\n", "", "events/s", "MB/s", "of bare", "stored/raw",
               "disk/raw");
   std::vector<double> bare_rates, append_ratios, scan_ratios;

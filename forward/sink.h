@@ -22,7 +22,7 @@ enum class Encoding {
 
 struct Message {
   const EventView* event = nullptr;
-  std::string_view body;   // rendered once per batch; the same bytes on every retry of it
+  std::string_view body;    // rendered once per batch; the same bytes on every retry of it
   std::string_view replay;  // the job's id when this is a replay
 };
 
@@ -38,8 +38,8 @@ enum class Verdict : uint8_t {
 
 struct Outcome {
   Verdict verdict = Verdict::kRetry;
-  std::string code;     // stable word: "http_503", "timeout", "nats_no_responders"
-  std::string excerpt;  // of the answer, at most 1 KiB, printable; for people
+  std::string code;                   // stable word: "http_503", "timeout", "nats_no_responders"
+  std::string excerpt;                // of the answer, at most 1 KiB, printable; for people
   std::optional<Micros> retry_after;  // the target's own wish
 };
 

@@ -26,27 +26,27 @@ struct WebhookSettings {
   std::string url;
   Format format = Format::kStructured;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::optional<Secret> bearer;         // sent as Authorization: Bearer
-  int concurrency = 1;                  // of kStructured; above 1 gives up order between requests
+  std::optional<Secret> bearer;  // sent as Authorization: Bearer
+  int concurrency = 1;           // of kStructured; above 1 gives up order between requests
   std::string ca_file;
 };
 struct NatsSettings {
   std::string url = "nats://127.0.0.1:4222";
   std::string subject = "spool.{stream}";  // {stream} is the event's stream
-  std::string stream;                   // when set: created if missing, with `subject` as its subjects
-  int window = 256;                     // publishes without an ack at most
+  std::string stream;  // when set: created if missing, with `subject` as its subjects
+  int window = 256;    // publishes without an ack at most
   std::optional<Secret> token;
   std::string username;
   std::optional<Secret> password;
 };
 struct FileSettings {
-  std::string path;                     // JSON lines, appended; synced once a batch
+  std::string path;  // JSON lines, appended; synced once a batch
 };
 struct StdoutSettings {};
 struct NullSettings {};
 
 struct SinkSettings {
-  std::string target;                   // its name, for logs
+  std::string target;  // its name, for logs
   TargetTimeouts timeout;
   std::variant<NullSettings, StdoutSettings, FileSettings, WebhookSettings, NatsSettings> of;
 };

@@ -53,25 +53,24 @@ bool ChunkedDecoder::Line(char c) {
         return left_ <= kChunkBytesMax;
       }
       if (step_ == Step::kSizeFirst) return false;
-      if (c == '\r') step_ = Step::kSizeLf;
-      else if (c == ';') step_ = Step::kExtension;
-      else return false;
+      if (c == '\r')
+        step_ = Step::kSizeLf;
+      else if (c == ';')
+        step_ = Step::kExtension;
+      else
+        return false;
       return true;
     }
     case Step::kExtension:
       ++overhead_;
-      if (c == '\r') step_ = Step::kSizeLf;
-      else if (!IsText(c)) return false;
+      if (c == '\r')
+        step_ = Step::kSizeLf;
+      else if (!IsText(c))
+        return false;
       return true;
-    case Step::kSizeLf:
-      step_ = left_ > 0 ? Step::kData : Step::kTrailerFirst;
-      return c == '\n';
-    case Step::kDataCr:
-      step_ = Step::kDataLf;
-      return c == '\r';
-    case Step::kDataLf:
-      step_ = Step::kSizeFirst;
-      return c == '\n';
+    case Step::kSizeLf: step_ = left_ > 0 ? Step::kData : Step::kTrailerFirst; return c == '\n';
+    case Step::kDataCr: step_ = Step::kDataLf; return c == '\r';
+    case Step::kDataLf: step_ = Step::kSizeFirst; return c == '\n';
     case Step::kTrailerFirst:
       if (c == '\r') {
         step_ = Step::kEndLf;
@@ -82,18 +81,15 @@ bool ChunkedDecoder::Line(char c) {
       return IsText(c) && c != ' ' && c != '\t';
     case Step::kTrailer:
       ++overhead_;
-      if (c == '\r') step_ = Step::kTrailerLf;
-      else if (!IsText(c)) return false;
+      if (c == '\r')
+        step_ = Step::kTrailerLf;
+      else if (!IsText(c))
+        return false;
       return true;
-    case Step::kTrailerLf:
-      step_ = Step::kTrailerFirst;
-      return c == '\n';
-    case Step::kEndLf:
-      step_ = Step::kDone;
-      return c == '\n';
+    case Step::kTrailerLf: step_ = Step::kTrailerFirst; return c == '\n';
+    case Step::kEndLf: step_ = Step::kDone; return c == '\n';
     case Step::kData:
-    case Step::kDone:
-      break;
+    case Step::kDone: break;
   }
   return false;
 }

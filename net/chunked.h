@@ -24,8 +24,18 @@ class ChunkedDecoder {
 
  private:
   enum class Step {
-    kSizeFirst, kSize, kExtension, kSizeLf, kData, kDataCr, kDataLf,
-    kTrailerFirst, kTrailer, kTrailerLf, kEndLf, kDone
+    kSizeFirst,
+    kSize,
+    kExtension,
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailerFirst,
+    kTrailer,
+    kTrailerLf,
+    kEndLf,
+    kDone
   };
   bool Line(char c);
 

@@ -51,9 +51,10 @@ bool IsHttpUrl(const std::string& url) {
   CURLU* const parsed = curl_url();
   if (parsed == nullptr) return false;
   char* scheme = nullptr;
-  const bool ok = curl_url_set(parsed, CURLUPART_URL, url.c_str(), CURLU_DISALLOW_USER) == CURLUE_OK &&
-                  curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-                  (std::string_view(scheme) == "http" || std::string_view(scheme) == "https");
+  const bool ok =
+      curl_url_set(parsed, CURLUPART_URL, url.c_str(), CURLU_DISALLOW_USER) == CURLUE_OK &&
+      curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+      (std::string_view(scheme) == "http" || std::string_view(scheme) == "https");
   curl_free(scheme);
   curl_url_cleanup(parsed);
   return ok;
@@ -109,7 +110,8 @@ class CurlClient final : public HttpClient {
     options_.connections = std::max(1, options_.connections);
     multi_ = curl_multi_init();
     SPOOL_ASSERT(multi_ != nullptr);
-    curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(options_.connections));
+    curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                      static_cast<long>(options_.connections));
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.connections));
     curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
   }
@@ -195,7 +197,8 @@ std::optional<Error> CurlClient::Configure(const HttpCall& call, Transfer* trans
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, kConnectionSecondsMax);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a stop does not wait for a slow resolver
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(options_.connect_timeout.count()));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.request_timeout.count()));
   curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -290,8 +293,8 @@ void CurlClient::Collect(Transfers* busy, bool* failed) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     const CURL* const easy = message->easy_handle;
-    const auto found = std::find_if(busy->begin(), busy->end(),
-                                    [easy](const auto& t) { return t->easy == easy; });
+    const auto found =
+        std::find_if(busy->begin(), busy->end(), [easy](const auto& t) { return t->easy == easy; });
     SPOOL_ASSERT(found != busy->end());
     Finish(found->get(), code);
     const HttpAnswer& answer = *(*found)->answer;
@@ -342,7 +345,8 @@ void CurlClient::Finish(Transfer* transfer, CURLcode code) {
 void CurlClient::Recycle(std::unique_ptr<Transfer> transfer) {
   curl_multi_remove_handle(multi_, transfer->easy);
   transfer->answer = nullptr;
-  if (idle_.size() < static_cast<size_t>(options_.connections)) idle_.push_back(std::move(transfer));
+  if (idle_.size() < static_cast<size_t>(options_.connections))
+    idle_.push_back(std::move(transfer));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace spool::net {
 
 struct HttpCall {
   std::string method = "POST";
-  std::string url;  // http or https
+  std::string url;                                           // http or https
   std::vector<std::pair<std::string, std::string>> headers;  // values must hold no CR, LF or NUL
   std::string_view body;  // must stay valid until Perform returns
 };
@@ -28,9 +28,9 @@ struct HttpAnswer {
   // may have reached the peer. kInvalid: the URL or a header cannot be used. kCancelled: stopped.
   std::optional<Error> error;
   bool sent = false;
-  int status = 0;          // when there is no error
+  int status = 0;  // when there is no error
   std::string content_type;
-  std::string body;        // the first HttpClientOptions::answer_bytes of it; the rest is not read
+  std::string body;  // the first HttpClientOptions::answer_bytes of it; the rest is not read
   bool body_cut = false;
   std::optional<Micros> retry_after;  // Retry-After as seconds or HTTP date, at least 0
 };
@@ -40,8 +40,8 @@ struct HttpClientOptions {
   Millis request_timeout{30000};  // the whole exchange
   size_t answer_bytes = 1 << 20;
   size_t answer_header_bytes = 64 << 10;
-  int connections = 4;            // to all hosts together, kept alive between calls
-  std::string ca_file;            // trust store; the system's when empty
+  int connections = 4;  // to all hosts together, kept alive between calls
+  std::string ca_file;  // trust store; the system's when empty
   std::string user_agent = "spool";
 };
 

@@ -82,10 +82,22 @@ class HeadParser final : public http::basic_parser<true> {
     ++fields;
     if (fields > kFieldsMax) return;
     switch (field) {
-      case http::field::host: ++hosts; host = text; break;
-      case http::field::content_length: ++lengths; length = text; break;
-      case http::field::transfer_encoding: ++transfer_codings; transfer_coding = text; break;
-      case http::field::content_encoding: ++content_codings; content_coding = text; break;
+      case http::field::host:
+        ++hosts;
+        host = text;
+        break;
+      case http::field::content_length:
+        ++lengths;
+        length = text;
+        break;
+      case http::field::transfer_encoding:
+        ++transfer_codings;
+        transfer_coding = text;
+        break;
+      case http::field::content_encoding:
+        ++content_codings;
+        content_coding = text;
+        break;
       case http::field::expect: expect += (expect.empty() ? "" : ",") + std::string(text); break;
       case http::field::connection:
         EachInList(text, [this](std::string_view option) {
@@ -101,8 +113,13 @@ class HeadParser final : public http::basic_parser<true> {
   void on_finish_impl(error_code& ec) override { ec = {}; }
   // The rest belongs to answers and bodies, which this parser never sees.
   void on_response_impl(int, BeastView, int, error_code& ec) override { ec = {}; }
-  void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code& ec) override { ec = {}; }
-  std::size_t on_body_impl(BeastView body, error_code& ec) override { ec = {}; return body.size(); }
+  void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code& ec) override {
+    ec = {};
+  }
+  std::size_t on_body_impl(BeastView body, error_code& ec) override {
+    ec = {};
+    return body.size();
+  }
   void on_chunk_header_impl(std::uint64_t, BeastView, error_code& ec) override { ec = {}; }
   std::size_t on_chunk_body_impl(std::uint64_t, BeastView body, error_code& ec) override {
     ec = {};
@@ -136,7 +153,8 @@ bool IsOtherVersion(std::string_view text) {
 }
 
 bool IsKnownMethod(std::string_view method) {
-  for (const std::string_view known : {"POST", "GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+  for (const std::string_view known :
+       {"POST", "GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
     if (method == known) return true;
   }
   return false;
@@ -197,7 +215,9 @@ std::optional<HttpResponse> CheckTarget(std::string_view target, RequestHead* he
     }
   }
   if (!target.starts_with('/') && target != "*") {
-    const size_t scheme = target.starts_with("http://") ? 7 : target.starts_with("https://") ? 8 : 0;
+    const size_t scheme = target.starts_with("http://")    ? 7
+                          : target.starts_with("https://") ? 8
+                                                           : 0;
     const size_t authority_end = std::min(target.find_first_of("/?", scheme), target.size());
     if (scheme == 0 || authority_end == scheme) {
       return BadRequest("The request target is neither a path nor an http URL.");
@@ -229,8 +249,8 @@ std::optional<HttpResponse> CheckExpectAndCoding(const HeadParser& parser, Reque
   } else if (parser.content_codings == 1 && EqualsIgnoringCase(coding, "zstd")) {
     head->coding = Coding::kZstd;
   } else {
-    HttpResponse refusal = Problem(415, "unsupported_encoding",
-                                   "Content-Encoding may be gzip, zstd or identity.");
+    HttpResponse refusal =
+        Problem(415, "unsupported_encoding", "Content-Encoding may be gzip, zstd or identity.");
     refusal.headers.emplace_back("Accept-Encoding", "gzip, zstd, identity");
     return refusal;
   }
@@ -243,13 +263,15 @@ HeadScanner::Outcome HeadScanner::Scan(std::string_view text) {
   while (true) {
     const char* const from = text.data() + scanned_;
     const void* const found = std::memchr(from, '\n', text.size() - scanned_);
-    const size_t end =
-        found == nullptr ? text.size() : static_cast<size_t>(static_cast<const char*>(found) - text.data());
+    const size_t end = found == nullptr
+                           ? text.size()
+                           : static_cast<size_t>(static_cast<const char*>(found) - text.data());
     // Controls are refused at once, not only when their line is whole. A CR may be the last byte
     // so far, because its LF may be under way.
     std::string_view fresh = text.substr(scanned_, end - scanned_);
     if (!fresh.empty() && fresh.back() == '\r') fresh.remove_suffix(1);
-    if (!IsFieldValue(fresh) || (scanned_ > line_start_ && scanned_ < end && text[scanned_ - 1] == '\r')) {
+    if (!IsFieldValue(fresh) ||
+        (scanned_ > line_start_ && scanned_ < end && text[scanned_ - 1] == '\r')) {
       why_ = "The head holds a control byte, such as NUL or a CR without LF.";
       return Outcome::kBad;
     }

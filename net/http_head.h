@@ -39,7 +39,7 @@ struct RequestHead {
   bool chunked = false;
   bool expect_continue = false;
   uint64_t content_length = 0;
-  bool has_body = false;   // a length (even 0) or chunks were announced
+  bool has_body = false;  // a length (even 0) or chunks were announced
   Coding coding = Coding::kIdentity;
   bool framed = false;  // the rest of the connection can be made sense of even if refused
 };

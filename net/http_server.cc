@@ -48,9 +48,9 @@ class Server final : public HttpServer {
   const HttpServerOptions options_;
   const std::shared_ptr<ServerShared> shared_;
   std::vector<std::shared_ptr<ServerWorker>> workers_;
-  std::optional<tcp::acceptor> acceptor_;        // on the first worker's thread
-  std::optional<asio::steady_timer> pause_;      // on the first worker's thread
-  size_t next_worker_ = 0;                       // on the first worker's thread
+  std::optional<tcp::acceptor> acceptor_;    // on the first worker's thread
+  std::optional<asio::steady_timer> pause_;  // on the first worker's thread
+  size_t next_worker_ = 0;                   // on the first worker's thread
   int port_ = 0;
   bool v6_ = false;
   std::string address_;
@@ -105,8 +105,10 @@ void Server::OnAccept(const error_code& ec, size_t worker, Socket socket) {
       shared_->open.fetch_add(1);
       error_code lost;
       const int fd = socket.release(lost);
-      if (lost) shared_->Closed();
-      else workers_[worker]->Adopt(fd, v6_);
+      if (lost)
+        shared_->Closed();
+      else
+        workers_[worker]->Adopt(fd, v6_);
     }
     return Accept();
   }
@@ -188,7 +190,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   }
   try {  // Asio throws when it cannot make its descriptors
     auto server = std::make_unique<Server>(std::move(options), std::move(handler));
-    if (const Status status = server->Listen(*endpoint); !status) return tl::unexpected(status.error());
+    if (const Status status = server->Listen(*endpoint); !status)
+      return tl::unexpected(status.error());
     return server;
   } catch (const std::exception& e) {
     return Fail(Code::kUnavailable, std::string("cannot start the HTTP server: ") + e.what());

@@ -17,12 +17,12 @@
 namespace spool::net {
 
 struct HttpLimits {
-  size_t header_bytes = 64 << 10;       // the whole head; beyond it 431
+  size_t header_bytes = 64 << 10;        // the whole head; beyond it 431
   size_t body_bytes = size_t{64} << 20;  // decompressed; beyond it 413
-  size_t ratio_max = 200;               // decompressed : compressed, once past 1 MiB; beyond it 413
+  size_t ratio_max = 200;  // decompressed : compressed, once past 1 MiB; beyond it 413
   size_t in_flight_bytes = size_t{64} << 20;  // bodies in memory of all connections; beyond it 503
   size_t large_body_bytes = size_t{4} << 20;  // above this size one body at a time; others 503
-  size_t connections = 1024;            // beyond it new ones are closed at once
+  size_t connections = 1024;                  // beyond it new ones are closed at once
   std::chrono::seconds header_timeout{10};
   std::chrono::seconds body_timeout{30};  // whole body
   std::chrono::seconds idle_timeout{90};  // between requests
@@ -30,12 +30,13 @@ struct HttpLimits {
 };
 
 struct HttpRequest {
-  std::string method;   // upper case
-  std::string path;     // percent-decoded, without the query
-  std::string query;    // raw, without '?'
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, as sent in order
-  std::string body;     // already decompressed (Content-Encoding gzip, zstd, identity)
-  std::string peer;     // "127.0.0.1:41234"
+  std::string method;  // upper case
+  std::string path;    // percent-decoded, without the query
+  std::string query;   // raw, without '?'
+  std::vector<std::pair<std::string, std::string>>
+      headers;       // names in lower case, as sent in order
+  std::string body;  // already decompressed (Content-Encoding gzip, zstd, identity)
+  std::string peer;  // "127.0.0.1:41234"
 
   // The first header of that (lower-case) name; empty if absent.
   std::string_view Header(std::string_view name) const;
@@ -48,7 +49,7 @@ struct HttpResponse {
   std::string content_type;  // no Content-Type header when empty
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
-  bool close = false;        // close the connection after it
+  bool close = false;  // close the connection after it
 };
 
 // RFC 9457 application/problem+json with our stable `code`; `offset` is the byte in the body where
@@ -81,13 +82,13 @@ struct HttpServerOptions {
 };
 
 struct HttpServerStats {
-  uint64_t connections = 0;        // open now
+  uint64_t connections = 0;  // open now
   uint64_t accepted = 0;
-  uint64_t refused = 0;            // closed at once: too many
+  uint64_t refused = 0;  // closed at once: too many
   uint64_t requests = 0;
   uint64_t in_flight_bytes = 0;
-  uint64_t shed = 0;               // answered 503 for want of bytes
-  uint64_t malformed = 0;          // answered 4xx before the handler saw them
+  uint64_t shed = 0;       // answered 503 for want of bytes
+  uint64_t malformed = 0;  // answered 4xx before the handler saw them
 };
 
 class HttpServer {

@@ -31,10 +31,10 @@ using Steady = std::chrono::steady_clock;
 using Socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
 
 constexpr size_t kReadBufferBytes = 256 << 10;
-constexpr size_t kKeptBufferBytes = 16 << 10;   // an idle connection keeps no more than this
-constexpr size_t kCopiedBodyBytes = 16 << 10;   // up to here head and body go into one buffer
-constexpr size_t kWriteQuantum = 1 << 20;       // how much a client must take per write timeout
-constexpr int kStepsPerTurn = 16;               // then other connections get their turn
+constexpr size_t kKeptBufferBytes = 16 << 10;  // an idle connection keeps no more than this
+constexpr size_t kCopiedBodyBytes = 16 << 10;  // up to here head and body go into one buffer
+constexpr size_t kWriteQuantum = 1 << 20;      // how much a client must take per write timeout
+constexpr int kStepsPerTurn = 16;              // then other connections get their turn
 constexpr auto kTick = std::chrono::milliseconds(100);  // how late a time limit may strike
 constexpr auto kLingerTime = std::chrono::seconds(2);
 constexpr size_t kLingerBytes = size_t{64} << 20;
@@ -100,14 +100,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   RequestReader::Phase timed_phase_ = RequestReader::Phase::kHead;
   Phase phase_ = Phase::kRead;
   Steady::time_point deadline_ = Steady::time_point::max();
-  uint64_t serial_ = 0;       // of the request with the handler
-  std::string out_;           // head, and the body if short
-  std::string out_body_;      // the body if long
+  uint64_t serial_ = 0;   // of the request with the handler
+  std::string out_;       // head, and the body if short
+  std::string out_body_;  // the body if long
   size_t written_ = 0;
-  size_t paid_ = 0;           // of written_, when the time limit was last renewed
+  size_t paid_ = 0;  // of written_, when the time limit was last renewed
   size_t lingered_ = 0;
   bool close_after_ = false;
-  bool readable_ = false;     // the socket may have bytes: worth a call
+  bool readable_ = false;  // the socket may have bytes: worth a call
   bool waiting_read_ = false;
   bool waiting_write_ = false;
   bool running_ = false;
@@ -158,7 +158,7 @@ class Worker final : public ServerWorker, public std::enable_shared_from_this<Wo
 
   const std::shared_ptr<ServerShared> shared;
   asio::io_context loop{1};
-  std::string read_buffer;  // lent to whichever connection is reading
+  std::string read_buffer;   // lent to whichever connection is reading
   uint64_t dispatching = 0;  // the request whose handler is on the stack
   std::optional<HttpResponse> inline_answer;
 
@@ -322,7 +322,8 @@ bool Connection::Dispatch() {
 }
 
 void Connection::Refuse(HttpResponse refusal) {
-  (refusal.status == 503 ? shared_.shed : shared_.malformed).fetch_add(1, std::memory_order_relaxed);
+  (refusal.status == 503 ? shared_.shed : shared_.malformed)
+      .fetch_add(1, std::memory_order_relaxed);
   Answer(std::move(refusal));
 }
 
@@ -338,8 +339,10 @@ void Connection::Answer(HttpResponse response) {
   written_ = paid_ = 0;
   AppendHead(response, framing, worker_.Date(), &out_);
   if (!framing.head_only && StatusHasBody(response.status)) {
-    if (response.body.size() <= kCopiedBodyBytes) out_ += response.body;
-    else out_body_ = std::move(response.body);
+    if (response.body.size() <= kCopiedBodyBytes)
+      out_ += response.body;
+    else
+      out_body_ = std::move(response.body);
   }
   phase_ = Phase::kWrite;
   SetDeadline(shared_.limits.write_timeout);
@@ -351,8 +354,7 @@ bool Connection::WriteStep() {
     const std::array<asio::const_buffer, 2> rest = {
         asio::buffer(out_) + from_head, asio::buffer(out_body_) + (written_ - from_head)};
     error_code ec;
-    written_ += out_body_.empty() ? socket_.write_some(rest[0], ec)
-                                  : socket_.write_some(rest, ec);
+    written_ += out_body_.empty() ? socket_.write_some(rest[0], ec) : socket_.write_some(rest, ec);
     if (ec == asio::error::would_block || ec == asio::error::try_again) {
       Wait(Socket::wait_write, &waiting_write_);
       return false;
@@ -462,7 +464,8 @@ void Worker::Take(OwnedFd fd, bool v6) {
   std::string peer;
   if (!ec) {
     const std::string host = remote.address().to_string();
-    peer = (remote.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(remote.port());
+    peer =
+        (remote.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(remote.port());
     socket.set_option(tcp::no_delay(true), ec);
     socket.non_blocking(true, ec);
   }

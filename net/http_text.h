@@ -26,8 +26,8 @@ std::string_view StatusText(int status);
 
 // How one answer is to be framed on the connection.
 struct Framing {
-  bool head_only = false;    // the request was a HEAD: the body is left out
-  bool close = false;        // the connection ends with it
+  bool head_only = false;       // the request was a HEAD: the body is left out
+  bool close = false;           // the connection ends with it
   bool keep_alive_1_0 = false;  // an HTTP/1.0 client asked to keep it
 };
 // Appends status line and headers, up to and with the empty line. Whatever `response` holds, the

@@ -130,8 +130,7 @@ RequestReader::State RequestReader::ReadChunks(std::string_view* in) {
   while (true) {
     std::string_view piece;
     switch (chunks_.Next(in, &piece)) {
-      case ChunkedDecoder::Outcome::kMore:
-        return State::kMore;
+      case ChunkedDecoder::Outcome::kMore: return State::kMore;
       case ChunkedDecoder::Outcome::kPiece:
         // The chunk's own claim counts, so a too large one is refused before it is read.
         if (wire_read_ + piece.size() + chunks_.chunk_left() > body_bytes_max_) {
@@ -139,8 +138,7 @@ RequestReader::State RequestReader::ReadChunks(std::string_view* in) {
         }
         if (!TakeEncoded(piece)) return Refuse(*std::exchange(refusal_, std::nullopt));
         break;
-      case ChunkedDecoder::Outcome::kDone:
-        return FinishBody();
+      case ChunkedDecoder::Outcome::kDone: return FinishBody();
       case ChunkedDecoder::Outcome::kBad:
         head_.framed = false;
         return Refuse(Problem(400, "bad_request", "The chunked coding of the body is broken."));
@@ -184,8 +182,8 @@ RequestReader::State RequestReader::Shed() {
 }
 
 HttpResponse RequestReader::TooLarge() const {
-  return Problem(413, "body_too_large", "The body is over the limit of " +
-                                            std::to_string(body_bytes_max_) + " bytes.");
+  return Problem(413, "body_too_large",
+                 "The body is over the limit of " + std::to_string(body_bytes_max_) + " bytes.");
 }
 
 bool RequestReader::Fail(HttpResponse refusal) {
@@ -197,8 +195,7 @@ bool RequestReader::TakeEncoded(std::string_view piece) {
   wire_read_ += piece.size();
   if (!decoder_) return Append(piece);
   switch (decoder_->Feed(piece, *this)) {
-    case BodyDecoder::Outcome::kOk:
-      return true;
+    case BodyDecoder::Outcome::kOk: return true;
     case BodyDecoder::Outcome::kCorrupt:
       return Fail(Problem(400, "bad_request", "The compressed body is damaged."));
     case BodyDecoder::Outcome::kTooLarge:

@@ -87,12 +87,12 @@ class RequestReader final : private BodyDecoder::Host {
   std::unique_ptr<BodyDecoder> decoder_;
   BytePermit permit_;
   std::optional<HttpResponse> refusal_;
-  uint64_t wire_left_ = 0;    // of a body with a length
-  uint64_t wire_read_ = 0;    // encoded bytes of the body so far
-  size_t room_ = 0;           // body bytes the permit pays for
+  uint64_t wire_left_ = 0;  // of a body with a length
+  uint64_t wire_read_ = 0;  // encoded bytes of the body so far
+  size_t room_ = 0;         // body bytes the permit pays for
   size_t decoder_bytes_ = 0;
   bool skipped_empty_line_ = false;
-  bool discarding_ = false;   // refused, but the rest can be read over to keep the connection
+  bool discarding_ = false;  // refused, but the rest can be read over to keep the connection
   bool keep_alive_ = false;
   bool head_only_ = false;
   bool whole_ = true;

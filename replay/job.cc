@@ -35,8 +35,8 @@ PumpOptions OptionsFor(const ReplayJob::TargetParts& parts, const ReplayStatus& 
   options.target = target.name;
   options.batch = target.batch;
   options.retry = target.retry;
-  options.attempt_deadline = std::max(
-      options.attempt_deadline, target.sink.timeout.connect + target.sink.timeout.request);
+  options.attempt_deadline =
+      std::max(options.attempt_deadline, target.sink.timeout.connect + target.sink.timeout.request);
   const double rate = job.request.events_per_second;
   options.events_per_second = rate > 0 ? rate : target.events_per_second;
   // No age limit: old events are what a replay is for.

@@ -37,7 +37,7 @@ class ReplayJob {
   // With the progress of its cursor, if that is among `cursors`.
   ReplayStatus Snapshot(const std::vector<CursorStatus>& cursors) const;
 
-  Status Pause();   // the batch in hand is finished by the thread
+  Status Pause();  // the batch in hand is finished by the thread
   // kConflict also without parts: a paused job waits for its target to come back.
   Status Resume(std::optional<TargetParts> parts);
   Status Cancel();  // cuts the attempt under way, and waits a moment for the last counts
@@ -71,7 +71,7 @@ class ReplayJob {
   const std::string name_;  // of record and cursor
   const std::string target_;
 
-  std::mutex order_;  // makes record and state change as one; taken before mutex_
+  std::mutex order_;                  // makes record and state change as one; taken before mutex_
   std::optional<TargetParts> parts_;  // the loop's while it runs
   std::jthread thread_;               // by holders of order_
 

@@ -37,10 +37,7 @@ class ReplayJobsImpl final : public ReplayJobs {
  public:
   ReplayJobsImpl(Journal& journal, FindTarget find_target, const Clock& clock,
                  ReplayOptions options)
-      : journal_(journal),
-        find_target_(std::move(find_target)),
-        clock_(clock),
-        options_(options) {}
+      : journal_(journal), find_target_(std::move(find_target)), clock_(clock), options_(options) {}
   ~ReplayJobsImpl() override { Stop(RealClock().Steady() + kStopGrace); }
 
   Status Load();
@@ -161,8 +158,8 @@ Result<std::unique_ptr<ReplayJobsImpl::Place>> ReplayJobsImpl::TakePlace(bool fo
     if (state == ReplayState::kRunning || state == ReplayState::kPaused) ++unended;
   }
   if (running >= options_.running_max) {
-    return Fail(Code::kBusy, std::to_string(running) +
-                                 " replays are running, which is the most at one time");
+    return Fail(Code::kBusy,
+                std::to_string(running) + " replays are running, which is the most at one time");
   }
   if (for_new_job && unended >= std::max(options_.kept_max, options_.running_max)) {
     return Fail(Code::kBusy, "too many replays are paused; cancel or resume some");

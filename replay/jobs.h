@@ -18,11 +18,11 @@ namespace spool {
 // routes want. Times are accept times.
 struct ReplayRequest {
   std::string target;
-  std::optional<SystemTime> from;      // one of `from` and `first` is needed
-  std::optional<SystemTime> to;        // absent: the journal's end at the start of the job
+  std::optional<SystemTime> from;  // one of `from` and `first` is needed
+  std::optional<SystemTime> to;    // absent: the journal's end at the start of the job
   std::optional<Sequence> first;
   std::optional<Sequence> end;
-  std::vector<std::string> match;      // "K=V", ANDed
+  std::vector<std::string> match;  // "K=V", ANDed
   double events_per_second = 0;
 };
 
@@ -30,21 +30,21 @@ enum class ReplayState { kRunning, kPaused, kDone, kCancelled, kFailed };
 std::string_view ReplayStateName(ReplayState state);
 
 struct ReplayStatus {
-  std::string id;          // "r-" and 6 of [0-9a-z]
+  std::string id;  // "r-" and 6 of [0-9a-z]
   ReplayRequest request;
   ReplayState state = ReplayState::kRunning;
   SequenceRange range;
-  uint64_t total = 0;      // events of the range that matched when it was counted
-  uint64_t settled = 0;    // of those: delivered + rejected
+  uint64_t total = 0;    // events of the range that matched when it was counted
+  uint64_t settled = 0;  // of those: delivered + rejected
   uint64_t delivered = 0;
-  uint64_t rejected = 0;   // now in the dead letters
-  uint64_t evicted = 0;    // retention took them before they were sent
-  std::string error;       // when failed, or the last delivery error
+  uint64_t rejected = 0;  // now in the dead letters
+  uint64_t evicted = 0;   // retention took them before they were sent
+  std::string error;      // when failed, or the last delivery error
   SystemTime created;
   std::optional<SystemTime> finished;
 };
 
-struct ReplayPlan {        // of a dry run
+struct ReplayPlan {  // of a dry run
   SequenceRange range;
   std::optional<SystemTime> oldest;
   std::optional<SystemTime> newest;
@@ -53,8 +53,8 @@ struct ReplayPlan {        // of a dry run
 };
 
 struct ReplayOptions {
-  int running_max = 2;     // further jobs are refused with kBusy
-  int kept_max = 200;      // finished ones beyond this are forgotten, oldest first
+  int running_max = 2;  // further jobs are refused with kBusy
+  int kept_max = 200;   // finished ones beyond this are forgotten, oldest first
 };
 
 // Any thread.
@@ -81,7 +81,7 @@ class ReplayJobs {
   virtual Result<ReplayStatus> Start(const ReplayRequest& request) = 0;
   virtual std::vector<ReplayStatus> List() const = 0;  // newest first
   virtual Result<ReplayStatus> Get(std::string_view id) const = 0;
-  virtual Status Pause(std::string_view id) = 0;   // kNotFound; kConflict when already ended
+  virtual Status Pause(std::string_view id) = 0;  // kNotFound; kConflict when already ended
   virtual Status Resume(std::string_view id) = 0;
   virtual Status Cancel(std::string_view id) = 0;
 };

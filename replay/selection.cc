@@ -48,8 +48,8 @@ Result<Matcher> CompileMatch(const ReplayRequest& request) {
   size_t bytes = 0;
   for (const std::string& argument : request.match) bytes += argument.size() + 8;
   if (bytes > kMatchTextMax) {
-    return Fail(Code::kInvalid, "the match is longer than " + std::to_string(kMatchTextMax) +
-                                    " bytes");
+    return Fail(Code::kInvalid,
+                "the match is longer than " + std::to_string(kMatchTextMax) + " bytes");
   }
   auto match = Matcher::FromArguments(request.match);
   if (!match) return Fail("match", match.error());

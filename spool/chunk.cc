@@ -60,8 +60,8 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
   chunk.ids = in.Bytes(uint64_t{header.count} * kRecordIdBytes);
   chunk.stored_body = in.rest();
   chunk.compressed = encoding == 1;
-  if (!in.ok() || magic != "SC" || version != kChunkVersion || encoding > 1 ||
-      header.count == 0 || covered != header.count) {
+  if (!in.ok() || magic != "SC" || version != kChunkVersion || encoding > 1 || header.count == 0 ||
+      covered != header.count) {
     return Fail(Code::kDamaged, "the chunk's header does not make sense");
   }
   if (!trusted && HashOf(bytes) != header.hash) {
@@ -127,8 +127,8 @@ ChunkBuilder::Packed ChunkBuilder::Pack() {
     packed.body = std::move(body_);
   } else {
     packed.body.resize(ZSTD_compressBound(body_.size()));
-    const size_t size = ZSTD_compress2(compressor_->context, packed.body.data(),
-                                       packed.body.size(), body_.data(), body_.size());
+    const size_t size = ZSTD_compress2(compressor_->context, packed.body.data(), packed.body.size(),
+                                       body_.data(), body_.size());
     SPOOL_ASSERT(ZSTD_isError(size) == 0);
     packed.body.resize(size);
     packed.compressed = true;

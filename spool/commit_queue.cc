@@ -16,7 +16,7 @@ namespace spool {
 namespace {
 
 constexpr size_t kQueueBytesMax = size_t{64} << 20;
-constexpr size_t kChunkRawBytes = size_t{1} << 20;    // a chunk is closed once it has this much
+constexpr size_t kChunkRawBytes = size_t{1} << 20;     // a chunk is closed once it has this much
 constexpr size_t kGroupRawBytesMax = size_t{8} << 20;  // then nothing more joins the group
 constexpr Micros kStepMax = std::chrono::hours(1);
 
@@ -108,8 +108,7 @@ struct CommitQueue::Impl {
     for (;;) {
       wake_packer.wait(lock, [&] {
         return (stop.stop_requested() && queue.empty() && open->waiting.empty()) ||
-               (!queue.empty() && CanTake()) ||
-               (!open->waiting.empty() && WriterIdle());
+               (!queue.empty() && CanTake()) || (!open->waiting.empty() && WriterIdle());
       });
       if (!queue.empty() && CanTake()) {
         std::deque<Request> taken;
@@ -224,7 +223,8 @@ struct CommitQueue::Impl {
       }
       moved.push_back(std::move(change));
     }
-    if (moved.empty()) return state.failed ? Fail(Code::kStorage, "the journal has failed") : Status{};
+    if (moved.empty())
+      return state.failed ? Fail(Code::kStorage, "the journal has failed") : Status{};
     const SteadyTime before = state.options.clock->Steady();
     auto written = state.Write(batch, true);
     counts.sync_micros += (state.options.clock->Steady() - before).count();
@@ -287,7 +287,7 @@ struct CommitQueue::Impl {
   JournalState& state;
   Dedupe dedupe;                       // packer
   std::vector<ChunkBuilder> builders;  // packer, by StreamId
-  std::unique_ptr<Group> open;         // packer; only `waiting` and `raw_bytes` are asked under mutex
+  std::unique_ptr<Group> open;  // packer; only `waiting` and `raw_bytes` are asked under mutex
   SystemTime accepted;
   SystemTime last_wall;
   SteadyTime last_steady;

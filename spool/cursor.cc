@@ -71,8 +71,14 @@ class DurableCursor final : public Cursor {
       if (*ordinal > place.next) passed += MoveTo(moved, place.stream, *ordinal);
     }
     moved.account.skipped += passed;
-    Marker marker{Marker::Kind::kSkipped, data_.name, {data_.next, to}, passed, passed, 0,
-                  std::string(cause), state_.options.clock->Now()};
+    Marker marker{Marker::Kind::kSkipped,
+                  data_.name,
+                  {data_.next, to},
+                  passed,
+                  passed,
+                  0,
+                  std::string(cause),
+                  state_.options.clock->Now()};
     if (marker.subject.rfind("target/", 0) == 0) marker.subject.erase(0, 7);
     moved.next = to;
     StoreBatch batch;
@@ -136,8 +142,7 @@ class DurableCursor final : public Cursor {
 
 }  // namespace
 
-std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data,
-                                   DeadLetterWriter& dead) {
+std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data, DeadLetterWriter& dead) {
   return std::make_unique<DurableCursor>(state, data, dead);
 }
 

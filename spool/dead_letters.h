@@ -35,7 +35,7 @@ struct DeadLetter {
   std::string stream;
   SystemTime accepted;
   std::string origin;
-  std::string record;   // the event itself (EncodeRecord), so that retention cannot take it away
+  std::string record;  // the event itself (EncodeRecord), so that retention cannot take it away
 
   // The event with what the journal gave it; views point into this dead letter.
   Result<EventView> View() const;

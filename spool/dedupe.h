@@ -36,7 +36,7 @@ class Dedupe {
   const Micros window_;
   const size_t entries_max_;
   std::vector<Entry> ring_;
-  size_t head_ = 0;   // oldest
+  size_t head_ = 0;  // oldest
   size_t count_ = 0;
   std::vector<uint32_t> index_;  // open addressing into ring_, linear probing
 };

@@ -15,9 +15,9 @@ constexpr uint8_t kFlagJson = 1;
 
 // In this order on disk; never reorder, only append with a new version.
 constexpr std::string_view EventView::*kTexts[] = {
-    &EventView::source,     &EventView::type,    &EventView::subject,      &EventView::producer,
-    &EventView::category,   &EventView::subcategory, &EventView::cluster,  &EventView::namespace_,
-    &EventView::kind,       &EventView::name,    &EventView::reason,       &EventView::content_type,
+    &EventView::source,     &EventView::type,        &EventView::subject, &EventView::producer,
+    &EventView::category,   &EventView::subcategory, &EventView::cluster, &EventView::namespace_,
+    &EventView::kind,       &EventView::name,        &EventView::reason,  &EventView::content_type,
     &EventView::extensions,
 };
 

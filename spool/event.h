@@ -23,7 +23,7 @@ enum class Severity : uint8_t {
   kAlert = 6,
   kEmergency = 7,
 };
-std::string_view SeverityName(Severity severity);  // "warning"
+std::string_view SeverityName(Severity severity);              // "warning"
 std::optional<Severity> ParseSeverity(std::string_view name);  // as named, any case
 
 // All that is known of one event. Every view points into memory that somebody else keeps: on

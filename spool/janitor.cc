@@ -66,9 +66,9 @@ void Janitor::LookAtDisk() {
   }
   if (disk.below_reserve != state_.disk_full.exchange(disk.below_reserve)) {
     if (disk.below_reserve) {
-      log::Error("The volume has less free than the reserve; new events are refused.",
-                 {{"free_bytes", disk.free_bytes},
-                  {"reserve_bytes", state_.options.disk_reserve_bytes}});
+      log::Error(
+          "The volume has less free than the reserve; new events are refused.",
+          {{"free_bytes", disk.free_bytes}, {"reserve_bytes", state_.options.disk_reserve_bytes}});
     } else {
       log::Info("The volume has room again; new events are taken.",
                 {{"free_bytes", disk.free_bytes}});
@@ -88,8 +88,9 @@ Status Janitor::RunOnce() {
     std::lock_guard lock(state_.mutex);
     // Age is measured against the accept clock, which a jump of the wall clock does not move.
     const SystemTime wall = state_.options.clock->Now();
-    now = wall - state_.last_accepted > std::chrono::hours(24 * 365) ? state_.last_accepted
-                                                                     : std::max(wall, state_.last_accepted);
+    now = wall - state_.last_accepted > std::chrono::hours(24 * 365)
+              ? state_.last_accepted
+              : std::max(wall, state_.last_accepted);
     for (const auto& stream : state_.streams) streams.push_back(stream.get());
     std::sort(streams.begin(), streams.end(), [](const StreamState* a, const StreamState* b) {
       return a->oldest.value_or(SystemTime::max()) < b->oldest.value_or(SystemTime::max());
@@ -154,9 +155,10 @@ Status Janitor::Trim(StreamState& stream, SystemTime now) {
   }
   if (auto status = it->status(); !status) return status;
   if (plan.full != stream.full.exchange(plan.full)) {
-    plan.full ? log::Error("The stream is full of events that targets still need; new ones are refused.",
-                           {{"stream", stream.options.name}})
-              : log::Info("The stream has room again.", {{"stream", stream.options.name}});
+    plan.full
+        ? log::Error("The stream is full of events that targets still need; new ones are refused.",
+                     {{"stream", stream.options.name}})
+        : log::Info("The stream has room again.", {{"stream", stream.options.name}});
   }
   if (plan.trim.sequence == begin) return {};
   plan.events = plan.trim.ordinal - begin_ordinal;
@@ -168,9 +170,14 @@ Status Janitor::Trim(StreamState& stream, SystemTime now) {
   batch.Put(state_.meta, "t/" + stream.options.name, EncodeTrim(plan.trim));
   {
     std::lock_guard lock(state_.mutex);
-    state_.AddMarker(batch, {Marker::Kind::kEvicted, stream.options.name,
-                             {begin, plan.trim.sequence}, plan.events, plan.undelivered,
-                             plan.trim.bytes - begin_bytes, plan.cause, now});
+    state_.AddMarker(batch, {Marker::Kind::kEvicted,
+                             stream.options.name,
+                             {begin, plan.trim.sequence},
+                             plan.events,
+                             plan.undelivered,
+                             plan.trim.bytes - begin_bytes,
+                             plan.cause,
+                             now});
   }
   if (auto written = state_.Write(batch, true); !written) return written;
   {

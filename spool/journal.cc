@@ -203,7 +203,8 @@ class Journal::Impl {
     if (auto status = it->status(); !status) return status;
     if (!it->Valid() || codec::SequenceOfKey(it->key()) < stream.trim.sequence.value) return {};
     auto last = ParseChunk(it->value());
-    if (!last) return Fail("the newest chunk of stream '" + stream.options.name + "'", last.error());
+    if (!last)
+      return Fail("the newest chunk of stream '" + stream.options.name + "'", last.error());
     stream.end = last->header.end();
     stream.end_ordinal = last->header.ordinal + last->header.count;
     stream.end_bytes = last->header.bytes_before + it->value().size();
@@ -213,10 +214,11 @@ class Journal::Impl {
     it->Seek(codec::SequenceKey(stream.trim.sequence.value));
     if (auto status = it->status(); !status) return status;
     auto first = ParseChunk(it->value());
-    if (!first) return Fail("the oldest chunk of stream '" + stream.options.name + "'", first.error());
+    if (!first)
+      return Fail("the oldest chunk of stream '" + stream.options.name + "'", first.error());
     if (first->header.ordinal != stream.trim.ordinal) {
-      return Fail(Code::kDamaged, "stream '" + stream.options.name +
-                                      "' does not begin where retention left it");
+      return Fail(Code::kDamaged,
+                  "stream '" + stream.options.name + "' does not begin where retention left it");
     }
     stream.oldest = first->header.accepted;
     return {};

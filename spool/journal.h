@@ -31,17 +31,18 @@ class Records;
 enum class WhenFull { kReject, kDropOldest };
 
 struct StreamOptions {
-  std::string name;                    // [a-z0-9-]{1,63}
-  Micros age_max{0};                   // 0: no limit
-  uint64_t bytes_max = 0;              // on disk, compressed; 0: no limit
+  std::string name;        // [a-z0-9-]{1,63}
+  Micros age_max{0};       // 0: no limit
+  uint64_t bytes_max = 0;  // on disk, compressed; 0: no limit
   WhenFull when_full = WhenFull::kReject;
-  bool special = false;                // readers get it only by naming it (quarantine, audit)
+  bool special = false;  // readers get it only by naming it (quarantine, audit)
 };
 
 struct JournalOptions {
-  std::string dir;                     // created if missing, mode 0700
-  std::vector<StreamOptions> streams;  // 1 to kStreamsMax - 1; those on disk but not here stay readable
-  int compression_level = 1;           // zstd, 1 to 9
+  std::string dir;  // created if missing, mode 0700
+  std::vector<StreamOptions>
+      streams;                // 1 to kStreamsMax - 1; those on disk but not here stay readable
+  int compression_level = 1;  // zstd, 1 to 9
   Micros dedupe_window = std::chrono::minutes(10);
   size_t dedupe_entries = 1'000'000;
   // New events are refused (kFull) while the volume has less free than this; reads, cursors and
@@ -58,8 +59,8 @@ struct JournalOptions {
 };
 
 struct AppendResult {
-  Sequence first;           // lowest and highest sequence given to this request's events;
-  Sequence last;            //   both 0 when nothing was stored
+  Sequence first;  // lowest and highest sequence given to this request's events;
+  Sequence last;   //   both 0 when nothing was stored
   uint32_t stored = 0;
   uint32_t duplicates = 0;  // repeats inside the dedupe horizon, not stored again
 };
@@ -71,14 +72,14 @@ struct StreamStatus {
   StreamId id;
   bool special = false;
   bool configured = true;
-  bool full = false;            // new events of this stream are refused now
-  uint64_t events = 0;          // retained
-  uint64_t bytes = 0;           // on disk, compressed
-  uint64_t raw_bytes = 0;       // before compression
+  bool full = false;                 // new events of this stream are refused now
+  uint64_t events = 0;               // retained
+  uint64_t bytes = 0;                // on disk, compressed
+  uint64_t raw_bytes = 0;            // before compression
   std::optional<SystemTime> oldest;  // accept times of the first and last retained event
   std::optional<SystemTime> newest;
-  Sequence first;               // of the first retained event; end of the stream if none
-  uint64_t evicted = 0;         // ever removed by retention
+  Sequence first;        // of the first retained event; end of the stream if none
+  uint64_t evicted = 0;  // ever removed by retention
   Micros age_max{0};
   uint64_t bytes_max = 0;
   WhenFull when_full = WhenFull::kReject;
@@ -90,18 +91,18 @@ struct CursorStatus;
 struct Marker {
   enum class Kind : uint8_t { kEvicted = 0, kSkipped = 1, kLost = 2 };
   Kind kind = Kind::kEvicted;
-  std::string subject;   // the stream (evicted, lost) or the target (skipped)
+  std::string subject;  // the stream (evicted, lost) or the target (skipped)
   SequenceRange range;
   uint64_t events = 0;
   uint64_t undelivered = 0;  // of these, not yet settled by some cursor that wanted them
   uint64_t bytes = 0;
-  std::string cause;     // "age", "size", "disk", "operator"
+  std::string cause;  // "age", "size", "disk", "operator"
   SystemTime time;
 };
 
 struct DiskStatus {
-  uint64_t used_bytes = 0;   // by the journal
-  uint64_t free_bytes = 0;   // on its volume
+  uint64_t used_bytes = 0;  // by the journal
+  uint64_t free_bytes = 0;  // on its volume
   uint64_t capacity_bytes = 0;
   bool below_reserve = false;
 };
@@ -132,7 +133,8 @@ class Journal {
   // A fresh reader over `streams`. Use from one thread at a time; must not outlive the journal.
   std::unique_ptr<Reader> NewReader(StreamSet streams) const;
 
-  // Waits until an event at or after `from` is readable, at most `timeout`. False on timeout or stop.
+  // Waits until an event at or after `from` is readable, at most `timeout`. False on timeout or
+  // stop.
   bool WaitFor(Sequence from, Millis timeout, std::stop_token stop) const;
 
   // The first sequence accepted at or after `t`; end() if there is none. O(log n).
@@ -145,14 +147,14 @@ class Journal {
 
   std::optional<StreamId> FindStream(std::string_view name) const;
   const std::string& StreamName(StreamId id) const;
-  StreamSet AllStreams() const;      // without the special ones
+  StreamSet AllStreams() const;  // without the special ones
   StreamSet AllWithSpecial() const;
 
   struct CursorOptions {
-    std::string name;        // "target/NAME" or "replay/ID"
+    std::string name;  // "target/NAME" or "replay/ID"
     StreamSet streams;
-    Sequence start;          // used only when the cursor does not exist yet
-    bool pins = true;        // unsettled events of `streams` are kept by retention
+    Sequence start;    // used only when the cursor does not exist yet
+    bool pins = true;  // unsettled events of `streams` are kept by retention
   };
   // Opens the cursor of that name or creates it (synced). The set of streams may differ from the
   // last time: new ones begin at the cursor's place, gone ones leave the account. kConflict if
@@ -177,8 +179,8 @@ class Journal {
   struct Counters {
     uint64_t commits = 0;
     uint64_t commit_events = 0;
-    uint64_t commit_micros = 0;   // packing to published
-    uint64_t sync_micros = 0;     // inside the synced write
+    uint64_t commit_micros = 0;  // packing to published
+    uint64_t sync_micros = 0;    // inside the synced write
     uint64_t duplicates = 0;
     uint64_t raw_bytes = 0;
     uint64_t stored_bytes = 0;

@@ -95,8 +95,8 @@ std::string JournalState::EncodeCursor(const CursorData& data) const {
   codec::PutVarint(out, data.next.value);
   codec::PutVarint(out, data.retired);
   const Account& a = data.account;
-  for (const uint64_t count : {a.delivered, a.filtered, a.dead_lettered, a.evicted, a.skipped,
-                               a.duplicates, a.retries}) {
+  for (const uint64_t count :
+       {a.delivered, a.filtered, a.dead_lettered, a.evicted, a.skipped, a.duplicates, a.retries}) {
     codec::PutVarint(out, count);
   }
   codec::PutVarint(out, data.places.size());

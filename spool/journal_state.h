@@ -33,9 +33,9 @@ struct StreamState {
   std::atomic<bool> full{false};
   // Guarded by JournalState::mutex; `end` and what follows change only on the writer's thread.
   Trim trim;
-  Sequence end{1};           // after the last event of this stream
+  Sequence end{1};  // after the last event of this stream
   uint64_t end_ordinal = 0;
-  uint64_t end_bytes = 0;    // running totals since the stream began
+  uint64_t end_bytes = 0;  // running totals since the stream began
   uint64_t end_raw_bytes = 0;
   Hash128 last_hash;
   std::optional<SystemTime> newest;
@@ -99,8 +99,7 @@ inline constexpr size_t kMarkersMax = 1000;
 
 std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams);
 class DeadLetterWriter;
-std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data,
-                                   DeadLetterWriter& dead);
+std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data, DeadLetterWriter& dead);
 Result<std::unique_ptr<DeadLetters>> OpenDeadLetters(JournalState& state);
 std::unique_ptr<Records> MakeRecords(JournalState& state);
 

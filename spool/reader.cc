@@ -21,10 +21,10 @@ struct Lane {
   const StreamState* stream = nullptr;
   std::shared_ptr<Chunk> chunk;  // the first one that ends after `known_from`
   Sequence known_from;
-  bool opened = false;           // body is there
-  uint32_t index = 0;            // the next event's place in the chunk
-  size_t offset = 0;             // and its place in the body
-  size_t run = 0;                // its run of origins
+  bool opened = false;  // body is there
+  uint32_t index = 0;   // the next event's place in the chunk
+  size_t offset = 0;    // and its place in the body
+  size_t run = 0;       // its run of origins
   uint32_t run_left = 0;
   // As of this Read.
   Trim trim;
@@ -96,11 +96,9 @@ class MergingReader final : public Reader {
       Forget(lane);
       return {};
     }
-    if (lane.chunk != nullptr && lane.known_from <= from &&
-        from < lane.chunk->view.header.end()) {
+    if (lane.chunk != nullptr && lane.known_from <= from && from < lane.chunk->view.header.end()) {
       const ChunkHeader& header = lane.chunk->view.header;
-      const uint32_t index =
-          from <= header.first ? 0 : static_cast<uint32_t>(from - header.first);
+      const uint32_t index = from <= header.first ? 0 : static_cast<uint32_t>(from - header.first);
       if (index < lane.index) Rewind(lane);
       return Skip(lane, index);
     }

@@ -4,8 +4,8 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
-#include <rocksdb/table.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
 
 #include <filesystem>
 
@@ -49,7 +49,8 @@ class WarningsOnly final : public rocksdb::Logger {
   WarningsOnly() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
   using Logger::Logv;
   void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
-    if (level < rocksdb::InfoLogLevel::ERROR_LEVEL || level >= rocksdb::InfoLogLevel::HEADER_LEVEL) {
+    if (level < rocksdb::InfoLogLevel::ERROR_LEVEL ||
+        level >= rocksdb::InfoLogLevel::HEADER_LEVEL) {
       return;
     }
     char text[512];
@@ -224,15 +225,14 @@ Status RocksStore::Iterator::status() const {
 std::unique_ptr<RocksStore::Iterator> RocksStore::NewIterator(FamilyId family) const {
   rocksdb::ReadOptions options;
   options.total_order_seek = true;
-  return std::make_unique<Iterator>(
-      impl_->db->NewIterator(options, impl_->handles[family.value]));
+  return std::make_unique<Iterator>(impl_->db->NewIterator(options, impl_->handles[family.value]));
 }
 
 void RocksStore::DropBefore(FamilyId family, std::string_view key) {
   impl_->filters[family.value]->Raise(codec::SequenceOfKey(key));
   const rocksdb::Slice end = ToSlice(key);
-  const auto deleted = rocksdb::DeleteFilesInRange(
-      impl_->db.get(), impl_->handles[family.value], nullptr, &end, /*include_end=*/false);
+  const auto deleted = rocksdb::DeleteFilesInRange(impl_->db.get(), impl_->handles[family.value],
+                                                   nullptr, &end, /*include_end=*/false);
   if (!deleted.ok()) {
     log::Warn("Trimmed files could not be removed yet.", {{"detail", deleted.ToString()}});
   }

@@ -1,4 +1,5 @@
-// The database under the journal, as far as the journal needs it. RocksDB is known to the .cc alone.
+// The database under the journal, as far as the journal needs it. RocksDB is known to the .cc
+// alone.
 #pragma once
 
 #include <atomic>
@@ -75,9 +76,9 @@ class RocksStore {
     void Next();
     void Prev();
     bool Valid() const;
-    std::string_view key() const;    // until the next move
+    std::string_view key() const;  // until the next move
     std::string_view value() const;
-    Status status() const;           // kDamaged or kStorage when a move failed
+    Status status() const;  // kDamaged or kStorage when a move failed
 
    private:
     void* it_;

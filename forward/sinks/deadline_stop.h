@@ -34,7 +34,7 @@ class DeadlineStop {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::optional<SteadyTime> deadline_;  // guarded by mutex_
+  std::optional<SteadyTime> deadline_;         // guarded by mutex_
   std::stop_source source_{std::nostopstate};  // guarded by mutex_
   std::optional<std::stop_callback<Forward>> outer_;
   std::jthread thread_;

@@ -36,8 +36,8 @@ class FileSink : public Sink {
   ~FileSink() override { Close(); }
   Encoding encoding() const override { return Encoding::kCloudEvent; }
 
-  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes,
-               SteadyTime deadline, std::stop_token stop) override {
+  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
+               std::stop_token stop) override {
     if (messages.empty()) return;
     const Turn turn(*turns_, deadline, stop);
     if (!turn.taken()) return SetAll(outcomes, Verdict::kRetry, "timeout", "the file is busy");
@@ -50,7 +50,7 @@ class FileSink : public Sink {
  private:
   // The file is open, is still the one at the path, and ends with a whole line.
   bool Ready() {
-    struct stat at_path{};
+    struct stat at_path {};
     const bool there = stat(path_.c_str(), &at_path) == 0;
     if (fd_ >= 0 && (!there || at_path.st_dev != device_ || at_path.st_ino != inode_)) Close();
     if (fd_ >= 0) return MendTail();  // another sink of ours may have failed in the middle
@@ -59,7 +59,7 @@ class FileSink : public Sink {
     }
     fd_ = open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     if (fd_ < 0) return FailOpen(errno);
-    struct stat opened{};
+    struct stat opened {};
     if (fstat(fd_, &opened) != 0) return FailAndClose(errno);
     device_ = opened.st_dev;
     inode_ = opened.st_ino;
@@ -70,8 +70,7 @@ class FileSink : public Sink {
   // A new file's name must survive a power cut as well as its lines.
   bool SyncDirectory() {
     const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
-    const int dir =
-        open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int dir = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) return errno == EACCES;  // may be written but not read: nothing more to do
     const bool synced = fsync(dir) == 0 || errno == EINVAL;
     close(dir);
@@ -138,20 +137,15 @@ class FileSink : public Sink {
   bool FailOpen(int error) {
     switch (error) {
       case EACCES:
-      case EPERM:
-        return Fail(Verdict::kHold, "permission_denied", std::strerror(error));
+      case EPERM: return Fail(Verdict::kHold, "permission_denied", std::strerror(error));
       case ENOENT:
-      case ENOTDIR:
-        return Fail(Verdict::kHold, "no_directory", std::strerror(error));
+      case ENOTDIR: return Fail(Verdict::kHold, "no_directory", std::strerror(error));
       case EISDIR:
       case ENXIO:
       case ELOOP:
-      case ENAMETOOLONG:
-        return Fail(Verdict::kHold, "not_a_file", std::strerror(error));
-      case EROFS:
-        return Fail(Verdict::kHold, "read_only", std::strerror(error));
-      default:
-        return FailWrite(error);
+      case ENAMETOOLONG: return Fail(Verdict::kHold, "not_a_file", std::strerror(error));
+      case EROFS: return Fail(Verdict::kHold, "read_only", std::strerror(error));
+      default: return FailWrite(error);
     }
   }
   bool FailWrite(int error) {

@@ -53,9 +53,7 @@ struct Link {
     natsSubscription_Destroy(acks);
     natsConnection_Destroy(connection);
   }
-  bool connected() const {
-    return natsConnection_Status(connection) == NATS_CONN_STATUS_CONNECTED;
-  }
+  bool connected() const { return natsConnection_Status(connection) == NATS_CONN_STATUS_CONNECTED; }
   // The connection's last error, which it keeps.
   natsStatus error(std::string* text) const {
     const char* said = nullptr;
@@ -81,33 +79,23 @@ Outcome FailureOf(natsStatus status, std::string_view text) {
     return Outcome{verdict, std::string(code), Printable(excerpt), std::nullopt};
   };
   switch (status) {
-    case NATS_CONNECTION_AUTH_FAILED:
-      return made(Verdict::kHold, "nats_auth");
-    case NATS_NOT_PERMITTED:
-      return made(Verdict::kHold, "nats_not_permitted");
+    case NATS_CONNECTION_AUTH_FAILED: return made(Verdict::kHold, "nats_auth");
+    case NATS_NOT_PERMITTED: return made(Verdict::kHold, "nats_not_permitted");
     case NATS_SECURE_CONNECTION_REQUIRED:
     case NATS_SECURE_CONNECTION_WANTED:
-    case NATS_SSL_ERROR:
-      return made(Verdict::kHold, "nats_tls");
-    case NATS_NO_SERVER_SUPPORT:
-      return made(Verdict::kHold, "nats_no_headers");
+    case NATS_SSL_ERROR: return made(Verdict::kHold, "nats_tls");
+    case NATS_NO_SERVER_SUPPORT: return made(Verdict::kHold, "nats_no_headers");
     case NATS_ADDRESS_MISSING:
-    case NATS_INVALID_ARG:
-      return made(Verdict::kHold, "nats_invalid_url");
-    case NATS_MAX_PAYLOAD:
-      return made(Verdict::kTooLarge, "nats_max_payload");
-    case NATS_NO_RESPONDERS:
-      return made(Verdict::kRetry, "nats_no_responders");
-    case NATS_TIMEOUT:
-      return made(Verdict::kRetry, "timeout");
+    case NATS_INVALID_ARG: return made(Verdict::kHold, "nats_invalid_url");
+    case NATS_MAX_PAYLOAD: return made(Verdict::kTooLarge, "nats_max_payload");
+    case NATS_NO_RESPONDERS: return made(Verdict::kRetry, "nats_no_responders");
+    case NATS_TIMEOUT: return made(Verdict::kRetry, "timeout");
     case NATS_CONNECTION_CLOSED:
     case NATS_CONNECTION_DISCONNECTED:
     case NATS_STALE_CONNECTION:
     case NATS_IO_ERROR:
-    case NATS_INVALID_SUBSCRIPTION:
-      return made(Verdict::kRetry, "connection_lost");
-    default:
-      return made(Verdict::kRetry, "nats_error");
+    case NATS_INVALID_SUBSCRIPTION: return made(Verdict::kRetry, "connection_lost");
+    default: return made(Verdict::kRetry, "nats_error");
   }
 }
 
@@ -133,8 +121,8 @@ class Dialer {
     if (status == NATS_OK) {
       link->inbox = std::string(inbox) + '.';
       natsInbox_Destroy(inbox);
-      status = natsConnection_SubscribeSync(&link->acks, link->connection,
-                                            (link->inbox + '*').c_str());
+      status =
+          natsConnection_SubscribeSync(&link->acks, link->connection, (link->inbox + '*').c_str());
     }
     if (status == NATS_OK) status = natsSubscription_SetPendingLimits(link->acks, -1, -1);
     if (status != NATS_OK) {
@@ -222,8 +210,10 @@ class Dialer {
       if (status != NATS_OK && number != 0) {
         // Overlapping subjects, limits, rights: for an operator, whatever the number.
         const char* refusal = nats_GetLastError(nullptr);
-        *failure = {Verdict::kHold, "nats_no_stream",
-                    Printable(refusal != nullptr ? refusal : "the stream cannot be made"), {}};
+        *failure = {Verdict::kHold,
+                    "nats_no_stream",
+                    Printable(refusal != nullptr ? refusal : "the stream cannot be made"),
+                    {}};
         return false;
       }
     }
@@ -249,8 +239,8 @@ class NatsSink : public Sink {
 
   Encoding encoding() const override { return Encoding::kCloudEvent; }
 
-  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes,
-               SteadyTime deadline, std::stop_token stop) override {
+  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
+               std::stop_token stop) override {
     if (messages.empty()) return;
     const ThreadMemory released_at_end;
     Outcome failure;
@@ -272,10 +262,10 @@ class NatsSink : public Sink {
     std::stop_token stop;
     std::vector<bool> answered;
     size_t published = 0;
-    size_t answers = 0;      // of those published
-    size_t oldest = 0;       // the first without an answer
+    size_t answers = 0;  // of those published
+    size_t oldest = 0;   // the first without an answer
     uint64_t unanswered_bytes = 0;
-    bool failed = false;     // publish no more
+    bool failed = false;  // publish no more
     bool progress = false;
     SteadyTime answered_at;  // the last time something came
   };
@@ -287,20 +277,20 @@ class NatsSink : public Sink {
     if (!dialing_) {
       dialing_ = true;
       lock.unlock();
-      dialer_thread_ = StartThread("nats-dial", [this, old = std::shared_ptr<Link>(
-                                                           std::move(link_))](auto) mutable {
-        const ThreadMemory released_at_end;
-        old.reset();
-        Outcome why;
-        std::unique_ptr<Link> made = dialer_.Dial(&why);
-        {
-          std::lock_guard guard(mutex_);
-          fresh_ = std::move(made);
-          why_not_ = std::move(why);
-          dialing_ = false;
-        }
-        dialed_.notify_all();
-      });
+      dialer_thread_ = StartThread(
+          "nats-dial", [this, old = std::shared_ptr<Link>(std::move(link_))](auto) mutable {
+            const ThreadMemory released_at_end;
+            old.reset();
+            Outcome why;
+            std::unique_ptr<Link> made = dialer_.Dial(&why);
+            {
+              std::lock_guard guard(mutex_);
+              fresh_ = std::move(made);
+              why_not_ = std::move(why);
+              dialing_ = false;
+            }
+            dialed_.notify_all();
+          });
       lock.lock();
     }
     dialed_.wait_until(lock, stop, deadline, [this] { return !dialing_; });
@@ -380,8 +370,8 @@ class NatsSink : public Sink {
       size_t index = 0;
       if (!IndexOf(natsMsg_GetSubject(raw), &index)) return true;  // of an attempt given up
       if (index >= a.published || a.answered[index]) return true;
-      Outcome outcome = ReadPubAck({natsMsg_GetData(raw),
-                                    static_cast<size_t>(natsMsg_GetDataLength(raw))});
+      Outcome outcome =
+          ReadPubAck({natsMsg_GetData(raw), static_cast<size_t>(natsMsg_GetDataLength(raw))});
       if (outcome.verdict == Verdict::kDelivered || outcome.verdict == Verdict::kDuplicate) {
         no_responders_ = 0;
       }
@@ -443,8 +433,8 @@ class NatsSink : public Sink {
     if (++no_responders_ < kNoRespondersMax) return;
     outcome->verdict = Verdict::kHold;
     outcome->code = "nats_no_stream";
-    outcome->excerpt = Printable("no stream takes the subject " + rendered_ +
-                                 ", or JetStream is off");
+    outcome->excerpt =
+        Printable("no stream takes the subject " + rendered_ + ", or JetStream is off");
   }
 
   bool IndexOf(std::string_view subject, size_t* index) const {
@@ -474,10 +464,10 @@ class NatsSink : public Sink {
 
   std::mutex mutex_;
   std::condition_variable_any dialed_;
-  bool dialing_ = false;         // guarded by mutex_, as the next two
+  bool dialing_ = false;  // guarded by mutex_, as the next two
   std::unique_ptr<Link> fresh_;
   Outcome why_not_;
-  std::jthread dialer_thread_;   // last: joined before anything it uses goes
+  std::jthread dialer_thread_;  // last: joined before anything it uses goes
 };
 
 }  // namespace

@@ -32,17 +32,13 @@ Outcome JetStreamError(int64_t code, int64_t number, std::string_view text) {
       return Made(Verdict::kTooLarge, "nats_too_large", text);
     case 10002:  // the account's, memory's or storage's limits
     case 10028:
-    case 10047:
-      return Made(Verdict::kHold, "nats_account_full", text);
+    case 10047: return Made(Verdict::kHold, "nats_account_full", text);
     case 10039:  // JetStream is off for the account or the server
-    case 10076:
-      return Made(Verdict::kHold, "nats_no_jetstream", text);
-    case 10059:
-      return Made(Verdict::kHold, "nats_no_stream", text);
+    case 10076: return Made(Verdict::kHold, "nats_no_jetstream", text);
+    case 10059: return Made(Verdict::kHold, "nats_no_stream", text);
     case 10060:  // Nats-Expected-Stream: another stream takes the subject
       return Made(Verdict::kHold, "nats_wrong_stream", text);
-    case 10109:
-      return Made(Verdict::kHold, "nats_stream_sealed", text);
+    case 10109: return Made(Verdict::kHold, "nats_stream_sealed", text);
     case 10077:  // the store refused: with discard "new" this is how a full stream says so
       if (text.find("exceeded") != std::string_view::npos) {
         return Made(Verdict::kHold, "nats_stream_full", text);
@@ -51,10 +47,8 @@ Outcome JetStreamError(int64_t code, int64_t number, std::string_view text) {
     case 10070:  // guards on the last sequence or id, which others may set
     case 10071:
     case 10158:  // the same id is being stored right now
-    case 10164:
-      return Made(Verdict::kRetry, "nats_" + std::to_string(number), text);
-    default:
-      break;
+    case 10164: return Made(Verdict::kRetry, "nats_" + std::to_string(number), text);
+    default: break;
   }
   const std::string name = "nats_" + std::to_string(number != 0 ? number : code);
   if (code == 400) return Made(Verdict::kReject, name, text);
@@ -73,8 +67,7 @@ Outcome ReadPubAck(std::string_view text) {
     return Made(Verdict::kRetry, "nats_bad_ack", text);
   }
   const auto duplicate = json.find("duplicate");
-  const bool had_it =
-      duplicate != json.end() && duplicate->is_boolean() && duplicate->get<bool>();
+  const bool had_it = duplicate != json.end() && duplicate->is_boolean() && duplicate->get<bool>();
   return {had_it ? Verdict::kDuplicate : Verdict::kDelivered, {}, {}, std::nullopt};
 }
 

@@ -8,11 +8,10 @@ namespace spool {
 namespace {
 
 constexpr size_t kTemplateMax = 512;
-constexpr size_t kPlaceholdersMax = 8;  // 8 · kValueMax + kTemplateMax fits in a server's 4 KiB line
+constexpr size_t kPlaceholdersMax =
+    8;  // 8 · kValueMax + kTemplateMax fits in a server's 4 KiB line
 
-bool FitsToken(char c) {
-  return c > 0x20 && c < 0x7f && c != '.' && c != '*' && c != '>';
-}
+bool FitsToken(char c) { return c > 0x20 && c < 0x7f && c != '.' && c != '*' && c != '>'; }
 
 }  // namespace
 
@@ -76,30 +75,14 @@ void NatsSubject::Render(const EventView& event, std::string& out) const {
   for (const Piece& piece : pieces_) {
     std::string_view value;
     switch (piece.field) {
-      case Field::kLiteral:
-        out += piece.literal;
-        continue;
-      case Field::kStream:
-        value = event.stream;
-        break;
-      case Field::kCategory:
-        value = event.category;
-        break;
-      case Field::kSubcategory:
-        value = event.subcategory;
-        break;
-      case Field::kSeverity:
-        value = SeverityName(event.severity);
-        break;
-      case Field::kNamespace:
-        value = event.namespace_;
-        break;
-      case Field::kKind:
-        value = event.kind;
-        break;
-      case Field::kProducer:
-        value = event.producer;
-        break;
+      case Field::kLiteral: out += piece.literal; continue;
+      case Field::kStream: value = event.stream; break;
+      case Field::kCategory: value = event.category; break;
+      case Field::kSubcategory: value = event.subcategory; break;
+      case Field::kSeverity: value = SeverityName(event.severity); break;
+      case Field::kNamespace: value = event.namespace_; break;
+      case Field::kKind: value = event.kind; break;
+      case Field::kProducer: value = event.producer; break;
     }
     if (value.empty()) value = "_";
     for (const char c : value.substr(0, kValueMax)) out += FitsToken(c) && c != '$' ? c : '_';

@@ -27,8 +27,16 @@ class NatsSubject {
   static constexpr size_t kValueMax = 200;
 
  private:
-  enum class Field { kLiteral, kStream, kCategory, kSubcategory, kSeverity, kNamespace, kKind,
-                     kProducer };
+  enum class Field {
+    kLiteral,
+    kStream,
+    kCategory,
+    kSubcategory,
+    kSeverity,
+    kNamespace,
+    kKind,
+    kProducer
+  };
   struct Piece {
     Field field = Field::kLiteral;
     std::string literal;

@@ -105,8 +105,8 @@ class StdoutSink : public Sink {
   explicit StdoutSink(int fd) : fd_(fd), channel_(ChannelOf(fd)) {}
   Encoding encoding() const override { return Encoding::kCloudEvent; }
 
-  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes,
-               SteadyTime deadline, std::stop_token stop) override {
+  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
+               std::stop_token stop) override {
     if (messages.empty()) return;
     const Turn turn(channel_->turns, deadline, stop);
     if (!turn.taken()) return SetAll(outcomes, Verdict::kRetry, "timeout", "another writes");
@@ -160,7 +160,7 @@ class StdoutSink : public Sink {
   // Writes as much of `bytes` as it can and returns how much; when that is not all, verdict_,
   // code_ and excerpt_ say why.
   size_t Write(std::string_view bytes, SteadyTime deadline, const std::stop_token& stop) {
-    struct stat info{};
+    struct stat info {};
     if (fstat(fd_, &info) != 0) return Failed(errno, 0);
     // A pipe or a terminal that poll() calls ready takes this much without blocking; whether the
     // descriptor itself blocks is not ours to change, since others share it.
@@ -168,12 +168,10 @@ class StdoutSink : public Sink {
     size_t written = 0;
     while (written < bytes.size()) {
       switch (WaitWritable(fd_, deadline, stop)) {
-        case Ready::kYes:
-          break;
+        case Ready::kYes: break;
         case Ready::kDeadline:
           return Stopped("timeout", "the reader of standard output does not read", written);
-        case Ready::kStopped:
-          return Stopped("cancelled", "", written);
+        case Ready::kStopped: return Stopped("cancelled", "", written);
       }
       const std::string_view part = bytes.substr(written, chunk);
       const ssize_t n = S_ISSOCK(info.st_mode)

@@ -12,12 +12,9 @@ using Format = WebhookSettings::Format;
 
 std::string_view ContentType(Format format) {
   switch (format) {
-    case Format::kStructured:
-      return "application/cloudevents+json";
-    case Format::kBatch:
-      return "application/cloudevents-batch+json";
-    case Format::kJsonLines:
-      return "application/x-ndjson";
+    case Format::kStructured: return "application/cloudevents+json";
+    case Format::kBatch: return "application/cloudevents-batch+json";
+    case Format::kJsonLines: return "application/x-ndjson";
   }
   return "application/json";
 }
@@ -36,20 +33,16 @@ Verdict VerdictOf(int status, bool alone) {
     case 407:
     case 410:
     case 415:
-    case 426:
-      return Verdict::kHold;
+    case 426: return Verdict::kHold;
     case 408:
     case 409:  // the same Idempotency-Key is still being worked on
     case 421:
     case 423:
     case 424:
     case 425:
-    case 429:
-      return Verdict::kRetry;
-    case 413:
-      return Verdict::kTooLarge;
-    default:
-      return status < 500 ? refused : Verdict::kRetry;
+    case 429: return Verdict::kRetry;
+    case 413: return Verdict::kTooLarge;
+    default: return status < 500 ? refused : Verdict::kRetry;
   }
 }
 
@@ -71,8 +64,8 @@ class WebhookSink : public Sink {
 
   Encoding encoding() const override { return Encoding::kCloudEvent; }
 
-  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes,
-               SteadyTime deadline, std::stop_token stop) override {
+  void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
+               std::stop_token stop) override {
     if (messages.empty()) return;
     std::vector<std::pair<std::string, std::string>> headers = settings_.headers;
     headers.emplace_back("Content-Type", ContentType(settings_.format));
@@ -168,8 +161,7 @@ class WebhookSink : public Sink {
     bool all = true;
     for (size_t i = 0; i < messages.size(); ++i) {
       const net::HttpAnswer& answer = answers[i];
-      const bool not_begun =
-          answer.error && answer.error->code == Code::kCancelled && !answer.sent;
+      const bool not_begun = answer.error && answer.error->code == Code::kCancelled && !answer.sent;
       if (not_begun && !all) continue;  // the failure before it is the one to tell of
       outcomes[i] = OutcomeOf(answer, true, stop);
       all = all && outcomes[i].verdict == Verdict::kDelivered;
@@ -185,15 +177,12 @@ class WebhookSink : public Sink {
         case Code::kCancelled:
           outcome.code = stop.stop_requested() ? "cancelled" : "timeout";
           break;
-        case Code::kTimeout:
-          outcome.code = "timeout";
-          break;
+        case Code::kTimeout: outcome.code = "timeout"; break;
         case Code::kInvalid:
           outcome.code = "invalid_request";
           outcome.verdict = Verdict::kHold;
           break;
-        default:
-          outcome.code = answer.sent ? "connection_lost" : "connect_failed";
+        default: outcome.code = answer.sent ? "connection_lost" : "connect_failed";
       }
       return outcome;
     }

@@ -1,5 +1,7 @@
 // The admin API as a whole: every path with every role, what is refused, and that its description
 // tells of what is served.
+#include "app/admin_api.h"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -7,7 +9,6 @@
 #include <set>
 #include <sstream>
 
-#include "app/admin_api.h"
 #include "tests/support/app_http.h"
 
 namespace spool::testing {
@@ -83,11 +84,12 @@ TEST(AdminApi, TheDescriptionTellsOfExactlyWhatIsServed) {
 
 class OpenAdminApi : public ::testing::Test {
  protected:
-  OpenAdminApi() : service_([this] {
-    Config config = TestConfig(dir_.path());
-    config.targets = {FileTarget("out", dir_ / "out.jsonl")};
-    return config;
-  }()) {}
+  OpenAdminApi()
+      : service_([this] {
+          Config config = TestConfig(dir_.path());
+          config.targets = {FileTarget("out", dir_ / "out.jsonl")};
+          return config;
+        }()) {}
   const AppDir dir_;
   RunningService service_;
 };
@@ -109,9 +111,12 @@ TEST_F(OpenAdminApi, WhatDoesNotExistIs404AndAWrongMethodIs405) {
     const HttpReply reply = service_.Post(path);
     EXPECT_EQ(reply.Code(), "not_found") << path << " " << reply.status << reply.body;
   }
-  for (const auto& [method, path] : std::vector<std::pair<const char*, const char*>>{
-           {"POST", "/api/v1/status"}, {"DELETE", "/api/v1/replays"}, {"GET", "/api/v1/targets/out:pause"},
-           {"PUT", "/metrics"}, {"OPTIONS", "/api/v1/version"}}) {
+  for (const auto& [method, path] :
+       std::vector<std::pair<const char*, const char*>>{{"POST", "/api/v1/status"},
+                                                        {"DELETE", "/api/v1/replays"},
+                                                        {"GET", "/api/v1/targets/out:pause"},
+                                                        {"PUT", "/metrics"},
+                                                        {"OPTIONS", "/api/v1/version"}}) {
     const HttpReply reply = Call(method, service_.admin(), path);
     EXPECT_EQ(reply.status, 405) << path;
     EXPECT_EQ(reply.Code(), "method_not_allowed") << path;
@@ -119,18 +124,36 @@ TEST_F(OpenAdminApi, WhatDoesNotExistIs404AndAWrongMethodIs405) {
 }
 
 TEST_F(OpenAdminApi, ABadQueryIsRefusedAndNamed) {
-  for (const char* query :
-       {"limit=0", "limit=10001", "limit=x", "order=up", "wait=31&from_sequence=1", "wait=1",
-        "wait=1&from_sequence=1&order=newest", "from=teatime", "to=-", "since=5", "from=2h&since=1h",
-        "from=1h&to=2h", "by=time", "from_sequence=-1", "to_sequence=1.5", "severity=>=loud",
-        "match=nothing", "match=kind=~(", "colour=red", "limit=1&limit=2", "kind=%", "match=colour=red"}) {
+  for (const char* query : {"limit=0",
+                            "limit=10001",
+                            "limit=x",
+                            "order=up",
+                            "wait=31&from_sequence=1",
+                            "wait=1",
+                            "wait=1&from_sequence=1&order=newest",
+                            "from=teatime",
+                            "to=-",
+                            "since=5",
+                            "from=2h&since=1h",
+                            "from=1h&to=2h",
+                            "by=time",
+                            "from_sequence=-1",
+                            "to_sequence=1.5",
+                            "severity=>=loud",
+                            "match=nothing",
+                            "match=kind=~(",
+                            "colour=red",
+                            "limit=1&limit=2",
+                            "kind=%",
+                            "match=colour=red"}) {
     const HttpReply reply = service_.Get(std::string("/api/v1/events?") + query);
     EXPECT_EQ(reply.status, 400) << query << " " << reply.body;
     EXPECT_EQ(reply.Code(), "invalid") << query;
   }
-  for (const char* path : {"/api/v1/status?x=1", "/api/v1/dead-letters?limit=0", "/api/v1/dead-letters?after=x",
-                           "/api/v1/dead-letters?target=", "/api/v1/events/1?x=1",
-                           "/api/v1/events/00112233445566778899aabbccddeeff?since=x"}) {
+  for (const char* path :
+       {"/api/v1/status?x=1", "/api/v1/dead-letters?limit=0", "/api/v1/dead-letters?after=x",
+        "/api/v1/dead-letters?target=", "/api/v1/events/1?x=1",
+        "/api/v1/events/00112233445566778899aabbccddeeff?since=x"}) {
     EXPECT_EQ(service_.Get(path).Code(), "invalid") << path;
   }
 }
@@ -158,26 +181,33 @@ TEST_F(OpenAdminApi, ABadBodyIsRefusedAndNamed) {
     EXPECT_EQ(reply.status, 400) << path << " " << body << " " << reply.body;
     EXPECT_EQ(reply.Code(), "invalid") << path << " " << body;
   }
-  EXPECT_EQ(service_.Post("/api/v1/replays", R"({"target":"none","from":"1h"})").Code(), "not_found");
-  EXPECT_EQ(service_.Post("/api/v1/dead-letters:retry", R"({"target":"none"})").Code(), "not_found");
+  EXPECT_EQ(service_.Post("/api/v1/replays", R"({"target":"none","from":"1h"})").Code(),
+            "not_found");
+  EXPECT_EQ(service_.Post("/api/v1/dead-letters:retry", R"({"target":"none"})").Code(),
+            "not_found");
   EXPECT_EQ(service_.Post("/api/v1/config:validate", std::string(2 << 20, 'x')).status, 413);
 }
 
 TEST_F(OpenAdminApi, ForeignHostsAndOriginsAreRefused) {
-  EXPECT_EQ(Call("GET", service_.admin(), "/api/v1/status", "", {{"Host", "evil.example"}}).Code(), "bad_host");
+  EXPECT_EQ(Call("GET", service_.admin(), "/api/v1/status", "", {{"Host", "evil.example"}}).Code(),
+            "bad_host");
   EXPECT_EQ(Call("POST", service_.admin(), "/api/v1/targets/out:pause", "",
-                 {{"Origin", "http://evil.example"}}).Code(),
+                 {{"Origin", "http://evil.example"}})
+                .Code(),
             "bad_origin");
   EXPECT_EQ(service_.Target("out")["state"], "ok");
-  EXPECT_EQ(Call("GET", service_.admin(), "/api/v1/status", "", {{"Host", "localhost"}}).status, 200);
+  EXPECT_EQ(Call("GET", service_.admin(), "/api/v1/status", "", {{"Host", "localhost"}}).status,
+            200);
 }
 
 TEST_F(OpenAdminApi, AConfigurationIsCheckedWithEveryProblemInItsPlace) {
-  const HttpReply good = service_.Post("/api/v1/config:validate", "version: 1\ntargets: { a: { type: stdout } }\n");
+  const HttpReply good =
+      service_.Post("/api/v1/config:validate", "version: 1\ntargets: { a: { type: stdout } }\n");
   EXPECT_EQ(good.status, 200) << good.body;
   EXPECT_EQ(good.Json()["ok"], true);
-  const HttpReply bad = service_.Post("/api/v1/config:validate",
-                                      "version: 1\ntargets:\n  a: { type: stdot }\n  b: { type: stdout, colour: red }\n");
+  const HttpReply bad = service_.Post(
+      "/api/v1/config:validate",
+      "version: 1\ntargets:\n  a: { type: stdot }\n  b: { type: stdout, colour: red }\n");
   EXPECT_EQ(bad.status, 400);
   EXPECT_EQ(bad.Code(), "invalid_config");
   const nlohmann::json errors = bad.Json()["errors"];
@@ -208,7 +238,8 @@ TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
   std::map<std::string, double> samples;
   std::istringstream lines(reply.body);
   std::string line;
-  const std::regex sample(R"re(^([a-z_][a-z0-9_]*)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? ([^ ]+)$)re");
+  const std::regex sample(
+      R"re(^([a-z_][a-z0-9_]*)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? ([^ ]+)$)re");
   std::smatch match;
   while (std::getline(lines, line)) {
     if (line.starts_with("# HELP ")) {
@@ -226,7 +257,8 @@ TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
       EXPECT_TRUE(helped.contains(name)) << line;
       EXPECT_EQ(types[name] == "counter", name.ends_with("_total")) << line;
       EXPECT_TRUE(name.starts_with("spool_") || name.starts_with("process_")) << line;
-      EXPECT_TRUE(samples.emplace(name + match[2].str(), std::stod(match[4])).second) << line << " is twice";
+      EXPECT_TRUE(samples.emplace(name + match[2].str(), std::stod(match[4])).second)
+          << line << " is twice";
     }
   }
   EXPECT_EQ(samples["spool_ready"], 1);

@@ -40,8 +40,13 @@ TEST(JsonWriter, WritesMembersInOrderWithEscapesAndNulls) {
 }
 
 TEST(JsonViews, TheAccountHoldsOnlyWhenEveryEventIsSomewhere) {
-  Account account{.accepted = 10, .delivered = 3, .filtered = 2, .dead_lettered = 1, .evicted = 1,
-                  .skipped = 1, .pending = 2};
+  Account account{.accepted = 10,
+                  .delivered = 3,
+                  .filtered = 2,
+                  .dead_lettered = 1,
+                  .evicted = 1,
+                  .skipped = 1,
+                  .pending = 2};
   EXPECT_TRUE(IsAccounted(account));
   account.pending = 1;
   EXPECT_FALSE(IsAccounted(account));
@@ -138,12 +143,15 @@ TEST(AdminAuth, OnLoopbackOnlyLoopbackNamesAreServed) {
   AdminSettings settings;
   settings.address = "127.0.0.1:8081";
   const AdminAuth auth(settings);
-  for (const char* host : {"localhost", "LOCALHOST:8081", "127.0.0.1:8081", "[::1]:8081", "[::1]"}) {
-    EXPECT_EQ(CodeOf(auth.Refuse(Request({{"host", host}}), AdminRole::kOperator)), "allowed") << host;
+  for (const char* host :
+       {"localhost", "LOCALHOST:8081", "127.0.0.1:8081", "[::1]:8081", "[::1]"}) {
+    EXPECT_EQ(CodeOf(auth.Refuse(Request({{"host", host}}), AdminRole::kOperator)), "allowed")
+        << host;
   }
   for (const char* host : {"evil.example", "localhost.evil.example:8081", "127.0.0.1.evil.example",
                            "10.0.0.1:8081", "[::1", "[::2]:8081"}) {
-    EXPECT_EQ(CodeOf(auth.Refuse(Request({{"host", host}}), AdminRole::kNobody)), "bad_host") << host;
+    EXPECT_EQ(CodeOf(auth.Refuse(Request({{"host", host}}), AdminRole::kNobody)), "bad_host")
+        << host;
   }
   settings.address = "0.0.0.0:8081";
   EXPECT_EQ(CodeOf(AdminAuth(settings).Refuse(Request({{"host", "spool.monitoring"}}),

@@ -57,7 +57,8 @@ TEST(Config, DefaultsAreThoseOfTheRoomsThatUseThem) {
   EXPECT_EQ(target.age_max, 0us);
   EXPECT_EQ(config.targets[0].start, TargetConfig::Start::kNow);
 
-  const Config nats = Good("version: 1\ntargets: { n: { type: nats }, h: { type: webhook, url: \"http://h\" } }\n");
+  const Config nats =
+      Good("version: 1\ntargets: { n: { type: nats }, h: { type: webhook, url: \"http://h\" } }\n");
   const auto& of = std::get<NatsSettings>(nats.targets.at(0).settings.sink.of);
   EXPECT_EQ(of.url, NatsSettings{}.url);
   EXPECT_EQ(of.subject, NatsSettings{}.subject);
@@ -147,8 +148,8 @@ TEST(Config, EveryExampleIsGood) {
 }
 
 TEST(Config, MergedTargetsShareWhatTheyDoNotSay) {
-  const Config config = *LoadConfig(std::string(SPOOL_SOURCE_DIR) +
-                                    "/docs/examples/shared-settings.yaml").config;
+  const Config config =
+      *LoadConfig(std::string(SPOOL_SOURCE_DIR) + "/docs/examples/shared-settings.yaml").config;
   const TargetConfig& green = config.targets.at(1);
   const auto& hook = std::get<WebhookSettings>(green.settings.sink.of);
   EXPECT_EQ(hook.url, "https://green.example.org/events");
@@ -163,7 +164,8 @@ TEST(Config, AStreamOverridesOnlyWhatItSays) {
       "version: 1\nstreams:\n"
       "  security-events: { retention: { size: 1GiB } }\n"
       "  quarantine: { when_full: reject }\n"
-      "  mine:\n" + std::string(kOut));
+      "  mine:\n" +
+      std::string(kOut));
   ASSERT_THAT(config.journal.streams, SizeIs(6));
   EXPECT_EQ(Stream(config, "security-events").age_max, std::chrono::hours(24 * 30));
   EXPECT_EQ(Stream(config, "security-events").bytes_max, uint64_t{1} << 30);
@@ -260,7 +262,8 @@ TEST(Config, VariablesAreTakenFromTheEnvironment) {
   const Config config = Good(
       "version: 1\ncluster: { name: \"${SPOOL_TEST_EVIL}\" }\n"
       "journal: { compression_level: \"${SPOOL_TEST_LEVEL}\" }\n"
-      "admin:\n  insecure: ${SPOOL_TEST_YES}\n" + std::string(kOut));
+      "admin:\n  insecure: ${SPOOL_TEST_YES}\n" +
+      std::string(kOut));
   EXPECT_EQ(config.cluster, "x, insecure: true");
   EXPECT_EQ(config.journal.compression_level, 3);
   EXPECT_TRUE(config.admin.insecure);
@@ -274,7 +277,8 @@ TEST(Config, NatsSettingsThatContradictAreRefused) {
   EXPECT_THAT(problems("password: { env: P }"), ElementsAre(HasSubstr("needs 'username'")));
   EXPECT_THAT(problems("token: { env: T }, username: u, password: { env: P }"),
               ElementsAre(HasSubstr("exclude each other")));
-  for (const char* bad : {"\"a b\"", "\"a.>\"", "\"*\"", ".a", "a..b", "\"{kind}\"", "\"{stream\""}) {
+  for (const char* bad :
+       {"\"a b\"", "\"a.>\"", "\"*\"", ".a", "a..b", "\"{kind}\"", "\"{stream\""}) {
     EXPECT_THAT(problems(std::string("subject: ") + bad), SizeIs(1)) << bad;
   }
   EXPECT_THAT(problems("stream: a.b"), SizeIs(1));
@@ -289,7 +293,8 @@ TEST(Config, WebhookHeadersAreChecked) {
                        "spool.yaml");
   };
   EXPECT_THAT(Lines(result("\"X Y\": a").problems), ElementsAre(HasSubstr("not a header's name")));
-  EXPECT_THAT(Lines(result("Host: a").problems), ElementsAre(HasSubstr("set by the target itself")));
+  EXPECT_THAT(Lines(result("Host: a").problems),
+              ElementsAre(HasSubstr("set by the target itself")));
   EXPECT_THAT(Lines(result("X-A: a, x-a: b").problems), ElementsAre(HasSubstr("given twice")));
   EXPECT_THAT(Lines(result("X-A: \"a\\r\\nX-B: c\"").problems),
               ElementsAre(HasSubstr("control characters")));
@@ -297,14 +302,18 @@ TEST(Config, WebhookHeadersAreChecked) {
               ElementsAre(HasSubstr("holds a secret in plain text")));
   const ScopedEnv basic("SPOOL_TEST_BASIC", "Basic abc");
   EXPECT_THAT(result("Authorization: \"${SPOOL_TEST_BASIC}\"").warnings, IsEmpty());
-  EXPECT_THAT(Good("version: 1\ntargets: { h: { type: webhook, url: \"http://h\", headers: { B: x, A: y } } }\n")
-                  .targets.at(0).settings.sink.of.index(), 3u);
+  EXPECT_THAT(Good("version: 1\ntargets: { h: { type: webhook, url: \"http://h\", headers: { B: x, "
+                   "A: y } } }\n")
+                  .targets.at(0)
+                  .settings.sink.of.index(),
+              3u);
 }
 
 TEST(ConfigDirectory, FilesAreReadAsOne) {
   const TempDir dir;
   dir.Write("10-base.yaml", "version: 1\nlog: { level: warn }\ncluster: { name: c }\n");
-  dir.Write("20-targets.yml", "targets: { a: { type: stdout } }\nroutes: [ { name: r1, to: [a] } ]\n");
+  dir.Write("20-targets.yml",
+            "targets: { a: { type: stdout } }\nroutes: [ { name: r1, to: [a] } ]\n");
   dir.Write("30-more.yaml",
             "version: 1\nlog: { format: json }\ntargets: { b: { type: null } }\n"
             "routes: [ { name: r2, to: [b, a] } ]\n");
@@ -323,11 +332,13 @@ TEST(ConfigDirectory, FilesAreReadAsOne) {
 
 TEST(ConfigDirectory, NamesGivenInTwoFilesAreToldWithBothPlaces) {
   const TempDir dir;
-  const std::string a = dir.Write("a.yaml", "version: 1\ndata_dir: /a\ntargets:\n  x: { type: stdout }\n");
+  const std::string a =
+      dir.Write("a.yaml", "version: 1\ndata_dir: /a\ntargets:\n  x: { type: stdout }\n");
   const std::string b = dir.Write("b.yaml", "targets:\n  x: { type: null }\ndata_dir: /b\n");
   dir.Write("c.yaml", "targets: []\nversion: 2\n");
   const std::vector<std::string> told = Lines(LoadConfig(dir.path()).problems);
-  EXPECT_THAT(told, Contains("2:3 'x' is given twice in 'targets' (the first is at " + a + ":4:3)"));
+  EXPECT_THAT(told,
+              Contains("2:3 'x' is given twice in 'targets' (the first is at " + a + ":4:3)"));
   EXPECT_THAT(told, Contains("3:1 'data_dir' is given twice (the first is at " + a + ":2:1)"));
   EXPECT_THAT(told, Contains(HasSubstr("1:1 'targets' is given twice")));
   EXPECT_THAT(told, Contains(HasSubstr("2:1 'version' is given twice")));

@@ -134,8 +134,9 @@ void Collect(const std::vector<Field>& fields, const std::string& prefix, std::v
       out.push_back({path, &field});
       continue;
     }
-    const std::string below =
-        path + (field.type == FieldType::kSectionMap ? ".x." : field.type == FieldType::kSectionList ? "[]." : ".");
+    const std::string below = path + (field.type == FieldType::kSectionMap    ? ".x."
+                                      : field.type == FieldType::kSectionList ? "[]."
+                                                                              : ".");
     Collect(field.section->fields, below, out);
     for (const Variant& variant : field.section->variants) {
       const bool source = field.name == "sources";
@@ -156,10 +157,11 @@ TEST(ConfigFields, HaveAllTheirBoundsTestedHere) {
   for (const Bounds& row : AllBounds()) tested.insert(row.path);
   size_t bounded = 0;
   for (const Leaf& leaf : Leaves()) {
-    const bool has_bounds = leaf.field->min != 0 ||
-                            leaf.field->max != std::numeric_limits<int64_t>::max();
+    const bool has_bounds =
+        leaf.field->min != 0 || leaf.field->max != std::numeric_limits<int64_t>::max();
     // Types and tokens have their words, or are looked at as a pair, elsewhere.
-    if (!has_bounds || leaf.field->name == "type" || leaf.path.starts_with("admin.tokens")) continue;
+    if (!has_bounds || leaf.field->name == "type" || leaf.path.starts_with("admin.tokens"))
+      continue;
     EXPECT_TRUE(tested.contains(leaf.path)) << leaf.path;
     ++bounded;
   }
@@ -170,7 +172,8 @@ TEST(ConfigFields, TakeZeroWhereItTurnsThemOff) {
   for (const char* path : {"journal.disk_reserve", "journal.dedupe.entries", "targets.x.rate"}) {
     EXPECT_THAT(Problems(Wrap(path, "0")), IsEmpty()) << path;
   }
-  for (const char* path : {"journal.dedupe.window", "streams.x.retention.age", "targets.x.max_age"}) {
+  for (const char* path :
+       {"journal.dedupe.window", "streams.x.retention.age", "targets.x.max_age"}) {
     EXPECT_THAT(Problems(Wrap(path, "0s")), IsEmpty()) << path;
   }
   EXPECT_THAT(Problems(Wrap("streams.x.retention.size", "0")), IsEmpty());
@@ -209,9 +212,9 @@ TEST(ConfigFields, ReadAddressesAsNumbersOnly) {
   EXPECT_TRUE(ParseListenAddress("[::1]:8080")->loopback);
   EXPECT_TRUE(ParseListenAddress("[::]:8080")->any);
   EXPECT_TRUE(ParseListenAddress("0.0.0.0:65535")->any);
-  for (const char* bad : {"", "8080", ":8080", "localhost:1", "127.0.0.1", "127.0.0.1:", "1.2.3:4",
-                          "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]", "[127.0.0.1]:1",
-                          "127.0.0.1:000080", "127.0.0.1:8 "}) {
+  for (const char* bad :
+       {"", "8080", ":8080", "localhost:1", "127.0.0.1", "127.0.0.1:", "1.2.3:4", "127.0.0.1:65536",
+        "127.0.0.1:-1", "::1:80", "[::1]", "[127.0.0.1]:1", "127.0.0.1:000080", "127.0.0.1:8 "}) {
     EXPECT_FALSE(ParseListenAddress(bad).has_value()) << bad;
   }
 }

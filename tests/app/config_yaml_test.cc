@@ -53,7 +53,8 @@ TEST(ConfigYaml, KnowsWhereEveryValueStands) {
 }
 
 TEST(ConfigYaml, TellsQuotedTextFromPlain) {
-  const YamlNode root = Tree("a: true\nb: \"true\"\nc: 'x'\nd: |\n  x\ne: !!str 5\nf:\ng: ~\nh: \"\"\n");
+  const YamlNode root =
+      Tree("a: true\nb: \"true\"\nc: 'x'\nd: |\n  x\ne: !!str 5\nf:\ng: ~\nh: \"\"\n");
   EXPECT_FALSE(root.Find("a")->quoted);
   for (const char* key : {"b", "c", "d", "e", "h"}) EXPECT_TRUE(root.Find(key)->quoted) << key;
   EXPECT_EQ(root.Find("f")->kind, Kind::kNull);
@@ -99,7 +100,9 @@ TEST(ConfigYaml, TellsWhereTheSyntaxBreaks) {
 }
 
 TEST(ConfigYaml, TakesByteOrderMarksAndWindowsLineEnds) {
-  const YamlNode root = Tree("\xef\xbb\xbf" "a: 1\r\nb: two\r\n");
+  const YamlNode root = Tree(
+      "\xef\xbb\xbf"
+      "a: 1\r\nb: two\r\n");
   EXPECT_EQ(root.Find("a")->start.column, 4);
   EXPECT_EQ(root.Find("b")->text, "two");
 }
@@ -210,8 +213,8 @@ TEST_F(ConfigHostile, ABillionLaughsAreNotLaughed) {
   std::string merges = "m0: &m0 { a: 1 }\n";
   for (int i = 1; i < 40; ++i) {
     merges += "m" + std::to_string(i) + ": &m" + std::to_string(i) + " { <<: [ *m" +
-              std::to_string(i - 1) + ", *m" + std::to_string(i - 1) + " ], k" +
-              std::to_string(i) + ": *m" + std::to_string(i - 1) + " }\n";
+              std::to_string(i - 1) + ", *m" + std::to_string(i - 1) + " ], k" + std::to_string(i) +
+              ": *m" + std::to_string(i - 1) + " }\n";
   }
   Refused(merges);
 }
@@ -256,7 +259,8 @@ TEST_F(ConfigHostile, ManyProblemsAreCutShort) {
 }
 
 TEST_F(ConfigHostile, LongLinesAreQuotedInPart) {
-  const std::string text = "version: 1\nlog: { level: " + std::string(500'000, 'x') + ", nope: 1 }\n";
+  const std::string text =
+      "version: 1\nlog: { level: " + std::string(500'000, 'x') + ", nope: 1 }\n";
   Refused(text);
   Refused("version: 1\ntargets: {" + Repeat(" a: 1,", 20'000) + " b: 2 }\n");
   Refused("version: 1\n" + std::string(900'000, 'k') + ": 1\n");
@@ -268,8 +272,8 @@ TEST_F(ConfigHostile, LongLinesAreQuotedInPart) {
 }
 
 TEST_F(ConfigHostile, AnyCutOrBentTextIsAnsweredWithoutACrash) {
-  const std::string good = ReadAll(std::filesystem::path(SPOOL_SOURCE_DIR) /
-                                   "docs/examples/complete.yaml");
+  const std::string good =
+      ReadAll(std::filesystem::path(SPOOL_SOURCE_DIR) / "docs/examples/complete.yaml");
   for (size_t i = 0; i < good.size(); i += 7) ParseConfig(good.substr(0, i), "cut.yaml");
   uint32_t state = 12345;
   const auto random = [&state] {

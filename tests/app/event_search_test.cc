@@ -1,7 +1,8 @@
 // GET /api/v1/events over a real journal.
+#include "app/event_search.h"
+
 #include <gtest/gtest.h>
 
-#include "app/event_search.h"
 #include "spool/event.h"
 #include "tests/support/app_http.h"
 
@@ -33,8 +34,8 @@ class EventSearchTest : public ::testing::Test {
     while (count > 0) {
       std::vector<Event> events;
       for (size_t i = 0; i < std::min<size_t>(count, 2000); ++i) {
-        const std::string data =
-            "{\"n\":" + std::to_string(added_++) + ",\"pad\":\"" + std::string(shape.pad, 'x') + "\"}";
+        const std::string data = "{\"n\":" + std::to_string(added_++) + ",\"pad\":\"" +
+                                 std::string(shape.pad, 'x') + "\"}";
         EventView view;
         view.id = Sha256Prefix(data);
         view.time = shape.time;
@@ -65,7 +66,8 @@ class EventSearchTest : public ::testing::Test {
   }
   static std::vector<uint64_t> Sequences(const EventPage& page) {
     std::vector<uint64_t> out;
-    for (const auto& event : page.events) out.push_back(std::stoull(event["sequence"].get<std::string>()));
+    for (const auto& event : page.events)
+      out.push_back(std::stoull(event["sequence"].get<std::string>()));
     return out;
   }
 
@@ -77,7 +79,8 @@ class EventSearchTest : public ::testing::Test {
 using Numbers = std::vector<uint64_t>;
 
 TEST_F(EventSearchTest, AnEmptyJournalIsThroughAtOnce) {
-  for (const char* query : {"", "order=oldest", "order=newest&limit=5", "from_sequence=100&order=oldest"}) {
+  for (const char* query :
+       {"", "order=oldest", "order=newest&limit=5", "from_sequence=100&order=oldest"}) {
     const EventPage page = Search(query);
     EXPECT_TRUE(page.events.empty());
     EXPECT_EQ(page.scan["complete"], true);
@@ -108,7 +111,8 @@ TEST_F(EventSearchTest, PagesJoinWithoutGapsAndRepeatsInBothDirections) {
   Numbers forward;
   uint64_t from = 1;
   for (int i = 0; i < 100; ++i) {
-    const EventPage page = Search("kind=Node&order=oldest&limit=3&from_sequence=" + std::to_string(from));
+    const EventPage page =
+        Search("kind=Node&order=oldest&limit=3&from_sequence=" + std::to_string(from));
     for (const uint64_t s : Sequences(page)) forward.push_back(s);
     if (page.events.empty()) break;
     from = page.scan["next"];

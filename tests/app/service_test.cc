@@ -11,7 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kPod[] = R"({"kind":"Event","apiVersion":"v1","metadata":{"name":"api.1","namespace":"payments",
+constexpr char kPod[] =
+    R"({"kind":"Event","apiVersion":"v1","metadata":{"name":"api.1","namespace":"payments",
   "uid":"0b8c8d4e-0000-4000-8000-000000000001","creationTimestamp":"2026-11-20T06:11:14Z"},
   "involvedObject":{"kind":"Pod","namespace":"payments","name":"api"},"reason":"BackOff","type":"Warning",
   "message":"Back-off restarting failed container","source":{"component":"kubelet"},
@@ -23,7 +24,9 @@ TEST(Service, WhatIsPostedArrivesAndTheStatusAccountsForIt) {
   config.targets = {FileTarget("out", dir / "out.jsonl")};
   RunningService service(config);
   ASSERT_TRUE(service.ok());
-  ASSERT_EQ(Call("POST", service.ingest(), "/events", kPod, {{"Content-Type", "application/json"}}).status, 200);
+  ASSERT_EQ(Call("POST", service.ingest(), "/events", kPod, {{"Content-Type", "application/json"}})
+                .status,
+            200);
   const HttpReply posted = service.PostEvents(49);
   ASSERT_EQ(posted.status, 200) << posted.body;
   EXPECT_EQ(posted.Json()["stored"], 49);
@@ -151,7 +154,9 @@ TEST(Service, WhatATargetRefusesWaitsInTheDeadLettersUntilAnOperatorDecides) {
   ASSERT_EQ(first["items"].size(), 2u);
   ASSERT_TRUE(first["next"].is_string());
   const nlohmann::json rest =
-      service.Get("/api/v1/dead-letters?target=hook&limit=3&after=" + first["next"].get<std::string>()).Json();
+      service
+          .Get("/api/v1/dead-letters?target=hook&limit=3&after=" + first["next"].get<std::string>())
+          .Json();
   ASSERT_EQ(rest["items"].size(), 3u);
   EXPECT_EQ(rest["next"], nullptr);
   const nlohmann::json letter = first["items"][0];
@@ -172,7 +177,8 @@ TEST(Service, WhatATargetRefusesWaitsInTheDeadLettersUntilAnOperatorDecides) {
   const std::string second = first["items"][1]["id"];
   ASSERT_EQ(service.Post("/api/v1/dead-letters/" + second + ":drop").status, 200);
   EXPECT_EQ(service.Post("/api/v1/dead-letters/" + second + ":drop").Code(), "not_found");
-  HttpReply bulk = service.Post("/api/v1/dead-letters:retry", R"({"target":"hook","reason":"max_age"})");
+  HttpReply bulk =
+      service.Post("/api/v1/dead-letters:retry", R"({"target":"hook","reason":"max_age"})");
   EXPECT_EQ(bulk.Json(), (nlohmann::json{{"matched", 0}, {"done", 0}}));
   bulk = service.Post("/api/v1/dead-letters:retry", R"({"target":"hook","reason":"rejected"})");
   EXPECT_EQ(bulk.Json(), (nlohmann::json{{"matched", 3}, {"done", 3}})) << bulk.body;
@@ -193,19 +199,21 @@ TEST(Service, AReplaySendsTheChosenEventsOnceMoreAndMarksThem) {
   ASSERT_TRUE(service.WaitSettled());
   const uint64_t cursor = service.Target("out")["cursor"];
 
-  const HttpReply plan =
-      service.Post("/api/v1/replays", R"({"target":"out","from":"1h","match":["data.n=>=15"],"dry_run":true})");
+  const HttpReply plan = service.Post(
+      "/api/v1/replays", R"({"target":"out","from":"1h","match":["data.n=>=15"],"dry_run":true})");
   ASSERT_EQ(plan.status, 200) << plan.body;
   EXPECT_EQ(plan.Json()["total"], 5);
   EXPECT_EQ(plan.Json()["end"], 21);
   EXPECT_EQ(CountLines(dir / "out.jsonl"), 20u);
 
-  const HttpReply started = service.Post("/api/v1/replays", R"({"target":"out","from":"3","to":"8"})");
+  const HttpReply started =
+      service.Post("/api/v1/replays", R"({"target":"out","from":"3","to":"8"})");
   ASSERT_EQ(started.status, 201) << started.body;
   const std::string id = started.Json()["id"];
   EXPECT_EQ(started.Json()["first"], 3);
   EXPECT_EQ(started.Json()["end"], 8);
-  ASSERT_TRUE(WaitUntil([&] { return service.Get("/api/v1/replays/" + id).Json()["state"] == "done"; }));
+  ASSERT_TRUE(
+      WaitUntil([&] { return service.Get("/api/v1/replays/" + id).Json()["state"] == "done"; }));
   const nlohmann::json done = service.Get("/api/v1/replays/" + id).Json();
   EXPECT_EQ(done["total"], 5);
   EXPECT_EQ(done["delivered"], 5);
@@ -230,7 +238,8 @@ TEST(Service, AReplayCanBePausedResumedAndCancelled) {
   ASSERT_TRUE(service.ok());
   ASSERT_EQ(service.PostEvents(500).status, 200);
   ASSERT_TRUE(service.WaitSettled());
-  const HttpReply started = service.Post("/api/v1/replays", R"({"target":"out","from":"1h","rate":5})");
+  const HttpReply started =
+      service.Post("/api/v1/replays", R"({"target":"out","from":"1h","rate":5})");
   ASSERT_EQ(started.status, 201) << started.body;
   const std::string path = "/api/v1/replays/" + started.Json()["id"].get<std::string>();
   EXPECT_EQ(service.Post(path + ":pause").Json()["state"], "paused");
@@ -280,7 +289,8 @@ TEST(Service, ATargetThatIsGoneFromTheConfigKeepsItsPlaceUntilItIsGivenUp) {
   ASSERT_TRUE(service.ok());
   const nlohmann::json warnings = service.Status()["warnings"];
   ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_NE(warnings[0].get<std::string>().find("old is not configured any more"), std::string::npos);
+  EXPECT_NE(warnings[0].get<std::string>().find("old is not configured any more"),
+            std::string::npos);
   EXPECT_NE(warnings[0].get<std::string>().find(" 3 events"), std::string::npos) << warnings[0];
   const HttpReply gone = Call("DELETE", service.admin(), "/api/v1/targets/old");
   EXPECT_EQ(gone.status, 200) << gone.body;
@@ -334,8 +344,18 @@ TEST(Service, EveryRefusalOfTheIngestListenerIsAProblemWithItsCode) {
            {"POST", "/events", "{}", {}, 404, "not_found"},  // known, but not configured
            {"GET", "/v1/events", "", {}, 405, "method_not_allowed"},
            {"POST", "/v1/events", std::string(5000, ' '), {}, 413, "body_too_large"},
-           {"POST", "/v1/events", "{}", {{"Content-Type", "application/x-protobuf"}}, 415, "unsupported_media_type"},
-           {"POST", "/v1/events", "{}", {{"Content-Encoding", "br"}}, 415, "unsupported_encoding"}}) {
+           {"POST",
+            "/v1/events",
+            "{}",
+            {{"Content-Type", "application/x-protobuf"}},
+            415,
+            "unsupported_media_type"},
+           {"POST",
+            "/v1/events",
+            "{}",
+            {{"Content-Encoding", "br"}},
+            415,
+            "unsupported_encoding"}}) {
     const HttpReply reply = Call(c.method, service.ingest(), c.path, c.body, c.headers);
     EXPECT_EQ(reply.status, c.status) << c.code << " " << reply.body;
     EXPECT_EQ(reply.Code(), c.code) << reply.body;
@@ -358,7 +378,8 @@ TEST(Service, ADiskBelowItsReserveRefusesEventsButTheServiceLives) {
   EXPECT_EQ(service.Get("/health").status, 200);
   const nlohmann::json status = service.Status();
   ASSERT_EQ(status["warnings"].size(), 1u);
-  EXPECT_NE(status["warnings"][0].get<std::string>().find("less than the reserve"), std::string::npos);
+  EXPECT_NE(status["warnings"][0].get<std::string>().find("less than the reserve"),
+            std::string::npos);
   EXPECT_EQ(status["sequence"]["end"], 1);
 }
 

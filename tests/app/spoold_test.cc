@@ -55,10 +55,12 @@ class Spoold {
   // Its exit status, 128 + the signal that killed it, -1 when it does not end.
   int Wait(std::chrono::milliseconds limit = std::chrono::seconds(20)) {
     int status = 0;
-    const bool ended = WaitUntil([&] {
-      Read(0);
-      return waitpid(pid_, &status, WNOHANG) == pid_;
-    }, limit);
+    const bool ended = WaitUntil(
+        [&] {
+          Read(0);
+          return waitpid(pid_, &status, WNOHANG) == pid_;
+        },
+        limit);
     if (!ended) return -1;
     while (Read(0)) {
     }
@@ -74,7 +76,8 @@ class Spoold {
     std::smatch match;
     EXPECT_TRUE(WaitUntil([&] {
       Read(0);
-      return std::regex_search(output_, match, std::regex("spoold is up[^\n]*" + key + "=\"?([0-9.:]+)"));
+      return std::regex_search(output_, match,
+                               std::regex("spoold is up[^\n]*" + key + "=\"?([0-9.:]+)"));
     })) << output_;
     return match.size() > 1 ? match[1].str() : "";
   }
@@ -117,7 +120,8 @@ TEST(Spoold, PrintsWhatIsAskedAndRefusesWrongUse) {
                                          {{"--admin", "0.0.0.0:8081"}, 2, "--admin"}}) {
     Spoold spoold(c.args);
     EXPECT_EQ(spoold.Wait(), c.exit) << c.args[0] << ": " << spoold.output();
-    EXPECT_NE(spoold.output().find(c.says), std::string::npos) << c.args[0] << ": " << spoold.output();
+    EXPECT_NE(spoold.output().find(c.says), std::string::npos)
+        << c.args[0] << ": " << spoold.output();
   }
 }
 
@@ -181,8 +185,8 @@ TEST(Spoold, ASecondSignalEndsItAtOnce) {
   const AppDir dir;
   Receiver receiver;
   receiver.Hang(true);
-  std::ofstream(dir / "spool.yaml") << "version: 1\ntargets:\n  hook: { type: webhook, url: \"" << receiver.url()
-                                    << "\", timeout: { request: 60s } }\n";
+  std::ofstream(dir / "spool.yaml") << "version: 1\ntargets:\n  hook: { type: webhook, url: \""
+                                    << receiver.url() << "\", timeout: { request: 60s } }\n";
   std::vector<std::string> args = Here(dir);
   args.insert(args.end(), {"--config", dir / "spool.yaml"});
   Spoold spoold(args);
@@ -203,7 +207,8 @@ TEST(Spoold, AStorageErrorEndsItWithin1SecondAndNothingAcknowledgedIsLost) {
     Spoold spoold(Here(dir));
     const std::string ingest = spoold.Address("ingest");
     const auto post = [&] {
-      const HttpReply reply = Call("POST", ingest, "/v1/events", "{\"n\":" + std::to_string(acknowledged) + "}");
+      const HttpReply reply =
+          Call("POST", ingest, "/v1/events", "{\"n\":" + std::to_string(acknowledged) + "}");
       if (reply.status == 200) ++acknowledged;
       return reply.status;
     };
@@ -219,7 +224,8 @@ TEST(Spoold, AStorageErrorEndsItWithin1SecondAndNothingAcknowledgedIsLost) {
     EXPECT_LT(RealClock().Steady() - begin, std::chrono::milliseconds(1500));
   }
   Spoold again(Here(dir));
-  const HttpReply found = Call("GET", again.Address("admin"), "/api/v1/events?order=oldest&limit=10000");
+  const HttpReply found =
+      Call("GET", again.Address("admin"), "/api/v1/events?order=oldest&limit=10000");
   EXPECT_GE(ParseEvents(found).events.size(), acknowledged);
 }
 
@@ -230,7 +236,8 @@ TEST(Spoold, ADamagedJournalIsServedAsSuchUntilItIsStopped) {
     Spoold spoold(Here(dir));
     const std::string ingest = spoold.Address("ingest");
     for (int i = 0; i < 20; ++i) {
-      ASSERT_EQ(Call("POST", ingest, "/v1/events", "{\"n\":" + std::to_string(i) + "}").status, 200);
+      ASSERT_EQ(Call("POST", ingest, "/v1/events", "{\"n\":" + std::to_string(i) + "}").status,
+                200);
     }
     spoold.Signal(SIGKILL);
     EXPECT_EQ(spoold.Wait(), 128 + SIGKILL);

@@ -242,7 +242,10 @@ TEST(StdoutSink, WritesToSocketsAndFilesToo) {
 
 TEST(Excerpts, ArePrintableAndBounded) {
   EXPECT_EQ(Printable("a\tb\r\nc\x1b[31m\x7f"), "a b  c [31m ");
-  EXPECT_EQ(Printable("caf\xc3\xa9 \xff\xc3( \xc2\x9b x"), "caf\xc3\xa9 ?" "?( ?" "? x");
+  EXPECT_EQ(Printable("caf\xc3\xa9 \xff\xc3( \xc2\x9b x"),
+            "caf\xc3\xa9 ?"
+            "?( ?"
+            "? x");
   EXPECT_EQ(Printable(std::string(5000, 'x')).size(), 1024u);
   std::string wide;
   for (int i = 0; i < 1000; ++i) wide += "\xe2\x82\xac";

@@ -306,8 +306,9 @@ TEST(NatsSubject, FillsInAttributesAndReplacesWhatASubjectCannotHold) {
   event.severity = Severity::kWarning;
   event.namespace_ = "a b.*>\n$\xc3\xa9";
   std::string subject;
-  NatsSubject::Parse("k8s.{stream}.{category}.{severity}.{namespace}.{kind}-x").value().Render(
-      event, subject);
+  NatsSubject::Parse("k8s.{stream}.{category}.{severity}.{namespace}.{kind}-x")
+      .value()
+      .Render(event, subject);
   EXPECT_EQ(subject, "k8s.security-events.security.warning.a_b_______._-x");
 }
 
@@ -330,7 +331,8 @@ TEST(NatsSubject, KnowsTheSubjectsItCanMake) {
 
 TEST(NatsSubject, RefusesWhatCannotBePublishedTo) {
   for (const char* text : {"", ".", "a..b", ".a", "a.", "a b", "a.*", "a.>", "{what}", "a.{stream",
-                           "a}", "$JS.API", "a\tb", "{stream}.{namespace}.{kind}.{stream}.{kind}."
+                           "a}", "$JS.API", "a\tb",
+                           "{stream}.{namespace}.{kind}.{stream}.{kind}."
                            "{kind}.{kind}.{kind}.{kind}"}) {
     EXPECT_FALSE(NatsSubject::Parse(text).has_value()) << text;
   }
@@ -364,7 +366,9 @@ TEST(NatsAnswer, TellsErrorsThatPassFromThoseThatDoNot) {
   EXPECT_EQ(verdict(429, 10210, "too many"), Verdict::kRetry);
   EXPECT_EQ(verdict(400, 10999, "never"), Verdict::kReject);
   EXPECT_EQ(ReadPubAck(R"({"error":{"code":503,"err_code":10077,"description":"maximum bytes )"
-                       R"(exceeded"},"stream":"S","seq":0})").code, "nats_stream_full");
+                       R"(exceeded"},"stream":"S","seq":0})")
+                .code,
+            "nats_stream_full");
 }
 
 }  // namespace

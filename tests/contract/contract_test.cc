@@ -186,9 +186,8 @@ TEST_P(HangingTarget, EndsTheAttemptSoonAfterAStop) {
   std::stop_source stop;
   SteadyTime stopped;
   std::vector<Outcome> outcomes;
-  std::jthread attempt([&] {
-    outcomes = Attempt(*sink_, batch.messages(), Now() + seconds(60), stop.get_token());
-  });
+  std::jthread attempt(
+      [&] { outcomes = Attempt(*sink_, batch.messages(), Now() + seconds(60), stop.get_token()); });
   Let(milliseconds(200));  // being early would only make it easier
   stopped = Now();
   stop.request_stop();

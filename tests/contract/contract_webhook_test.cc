@@ -120,8 +120,8 @@ TEST_F(WebhookSinkTest, ShowsACleanExcerptWithoutCredentials) {
   webhook_.headers = {{"X-Api-Key", "key-0123456789"}};
   net::HttpResponse answer;
   answer.status = 400;
-  answer.body = "you sent Bearer hunter2-hunter2 and key-0123456789\x1b[31m" +
-                std::string(20'000, 'x');
+  answer.body =
+      "you sent Bearer hunter2-hunter2 and key-0123456789\x1b[31m" + std::string(20'000, 'x');
   AnswerWith(answer);
   const ContractBatch batch(1);
   std::vector<Outcome> outcomes(1);
@@ -159,15 +159,15 @@ TEST_F(WebhookSinkTest, SendsEachRequestOverTheSameConnection) {
 
 TEST_F(WebhookSinkTest, DeliversAsMuchAsTheDeadlineAllowsAndCutsNothing) {
   // About 10 ms a request: a batch of 500 does not fit into 600 ms.
-  auto slow = net::HttpServer::Start(
-      {.name = "slow", .address = "127.0.0.1:0", .threads = 1, .limits = {}},
-      [this](net::HttpRequest&& request, net::HttpResponder responder) {
-        std::unique_lock lock(mutex_);
-        std::condition_variable never;
-        never.wait_for(lock, milliseconds(10), [] { return false; });
-        requests_.push_back(std::move(request));
-        responder.Send({});
-      });
+  auto slow =
+      net::HttpServer::Start({.name = "slow", .address = "127.0.0.1:0", .threads = 1, .limits = {}},
+                             [this](net::HttpRequest&& request, net::HttpResponder responder) {
+                               std::unique_lock lock(mutex_);
+                               std::condition_variable never;
+                               never.wait_for(lock, milliseconds(10), [] { return false; });
+                               requests_.push_back(std::move(request));
+                               responder.Send({});
+                             });
   ASSERT_TRUE(slow.has_value());
   webhook_.url = "http://" + (*slow)->address();
   const ContractBatch batch(500);

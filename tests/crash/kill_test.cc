@@ -83,8 +83,11 @@ json DataOf(uint64_t n) {
 std::string BodyOf(uint64_t first, uint64_t count) {
   json batch = json::array();
   for (uint64_t n = first; n < first + count; ++n) {
-    batch.push_back({{"specversion", "1.0"}, {"id", "c-" + std::to_string(n)}, {"source", "/crash-test"},
-                     {"type", "test.crash"}, {"data", DataOf(n)}});
+    batch.push_back({{"specversion", "1.0"},
+                     {"id", "c-" + std::to_string(n)},
+                     {"source", "/crash-test"},
+                     {"type", "test.crash"},
+                     {"data", DataOf(n)}});
   }
   return batch.dump();
 }
@@ -93,7 +96,8 @@ std::string BodyOf(uint64_t first, uint64_t count) {
 // of its own between Begin and End; the numbers go on from one load to the next.
 class Producers {
  public:
-  Producers(std::string ingest, uint64_t seed) : url_("http://" + ingest + "/v1/events"), seed_(seed) {}
+  Producers(std::string ingest, uint64_t seed)
+      : url_("http://" + ingest + "/v1/events"), seed_(seed) {}
   ~Producers() { End(); }
 
   void Begin() {
@@ -185,7 +189,8 @@ class Crash : public ::testing::Test {
     } while (admin_ == ingest_);
     const std::string common = ", start: beginning, retry: { first: 20ms, max: 200ms } }\n";
     std::ofstream(dir_ / "spool.yaml")
-        << "version: 1\ndata_dir: " << dir_ / "data" << "\njournal: { disk_reserve: 0 }\n"
+        << "version: 1\ndata_dir: " << dir_ / "data"
+        << "\njournal: { disk_reserve: 0 }\n"
         << "admin: { address: \"" << admin_ << "\" }\n"
         << "sources:\n  web: { type: http, address: \"" << ingest_ << "\" }\n"
         << "targets:\n  file: { type: file, path: " << dir_ / "out.jsonl" << common
@@ -194,23 +199,28 @@ class Crash : public ::testing::Test {
   }
 
   std::unique_ptr<Spoold> Start() {
-    return std::make_unique<Spoold>(std::vector<std::string>{"--config", dir_ / "spool.yaml"}, log());
+    return std::make_unique<Spoold>(std::vector<std::string>{"--config", dir_ / "spool.yaml"},
+                                    log());
   }
   std::string log() const { return dir_ / "log"; }
   bool WaitReady() const {
     return WaitUntil([&] { return Call("GET", admin_, "/ready").status == 200; });
   }
   bool WaitSettled() const {
-    return WaitUntil([&] {
-      const json status = Call("GET", admin_, "/api/v1/status").Json();
-      if (!status.is_object() || !status.value("accounted", false)) return false;
-      for (const json& target : status["targets"]) {
-        if (target["pending"] != 0) return false;
-      }
-      return status["targets"].size() == 2;
-    }, seconds(60));
+    return WaitUntil(
+        [&] {
+          const json status = Call("GET", admin_, "/api/v1/status").Json();
+          if (!status.is_object() || !status.value("accounted", false)) return false;
+          for (const json& target : status["targets"]) {
+            if (target["pending"] != 0) return false;
+          }
+          return status["targets"].size() == 2;
+        },
+        seconds(60));
   }
-  static void Pause(milliseconds time) { WaitUntil([] { return false; }, time); }
+  static void Pause(milliseconds time) {
+    WaitUntil([] { return false; }, time);
+  }
   milliseconds Random(int from, int to) {
     return milliseconds(std::uniform_int_distribution<int>(from, to)(random_));
   }
@@ -241,7 +251,8 @@ class Crash : public ::testing::Test {
     place_.assign(producers_->sent(), 0);
     for (bool more = true; more;) {  // `complete` is also said of a page that its limit ended
       const EventPage page = ParseEvents(
-          Call("GET", admin_, "/api/v1/events?order=oldest&limit=10000&from_sequence=" + std::to_string(from)));
+          Call("GET", admin_,
+               "/api/v1/events?order=oldest&limit=10000&from_sequence=" + std::to_string(from)));
       ASSERT_TRUE(page.scan.is_object());
       for (const json& event : page.events) {
         const auto n = NumberOf(event);
@@ -274,8 +285,8 @@ class Crash : public ::testing::Test {
       last = place_[*n];
     }
     EXPECT_EQ(last, stored_) << "not all of the journal arrived";
-    std::printf("[          ] %s: %zu deliveries, %zu of them again\n", target.c_str(), events.size(),
-                events.size() - static_cast<size_t>(last));
+    std::printf("[          ] %s: %zu deliveries, %zu of them again\n", target.c_str(),
+                events.size(), events.size() - static_cast<size_t>(last));
   }
 
   // With the program running and settled.
@@ -305,19 +316,24 @@ class Crash : public ::testing::Test {
     for (const json& t : status["targets"]) {
       const auto count = [&](const char* key) { return t[key].get<uint64_t>(); };
       EXPECT_EQ(count("accepted"), count("delivered") + count("filtered") + count("dead_lettered") +
-                                       count("evicted") + count("skipped") + count("pending")) << t;
+                                       count("evicted") + count("skipped") + count("pending"))
+          << t;
       EXPECT_EQ(count("accepted"), stored_) << t;
       EXPECT_EQ(count("delivered"), stored_) << t;
     }
-    std::printf("[          ] seed %llu: %llu events sent, %llu acknowledged, %llu stored; %llu batches in doubt, "
-                "%llu refused\n", static_cast<unsigned long long>(seed_),
-                static_cast<unsigned long long>(producers_->sent()), static_cast<unsigned long long>(acknowledged),
-                static_cast<unsigned long long>(stored_),
-                static_cast<unsigned long long>(producers_->batches_in_doubt()),
-                static_cast<unsigned long long>(producers_->refused()));
+    std::printf(
+        "[          ] seed %llu: %llu events sent, %llu acknowledged, %llu stored; %llu batches in "
+        "doubt, "
+        "%llu refused\n",
+        static_cast<unsigned long long>(seed_), static_cast<unsigned long long>(producers_->sent()),
+        static_cast<unsigned long long>(acknowledged), static_cast<unsigned long long>(stored_),
+        static_cast<unsigned long long>(producers_->batches_in_doubt()),
+        static_cast<unsigned long long>(producers_->refused()));
     EXPECT_GT(acknowledged, 0u);
   }
-  std::string Told() const { return "seed " + std::to_string(seed_) + ", log:\n" + ReadFile(log()); }
+  std::string Told() const {
+    return "seed " + std::to_string(seed_) + ", log:\n" + ReadFile(log());
+  }
 
   const AppDir dir_;
   Receiver receiver_;
@@ -361,8 +377,9 @@ TEST_F(Crash, ASecondProcessOnTheDirectoryEndsAndTheFirstGoesOn) {
   ASSERT_TRUE(WaitReady()) << Told();
   producers_->Begin();
   // Ports of its own, so that only the directory is in the way.
-  Spoold second({"--config", dir_ / "spool.yaml", "--ingest", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
-                dir_ / "second");
+  Spoold second(
+      {"--config", dir_ / "spool.yaml", "--ingest", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
+      dir_ / "second");
   const int exit = second.Wait(seconds(20));
   EXPECT_EQ(exit, 1);
   const std::string said = ReadFile(dir_ / "second");

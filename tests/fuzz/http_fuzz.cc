@@ -85,15 +85,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       SPOOL_ASSERT(whole.body == bytes.body && whole.outcome == bytes.outcome);
       break;
     }
-    case 1:
-      Head(text);
-      break;
-    case 2:
-      Body(Coding::kGzip, text);
-      break;
-    default:
-      Body(Coding::kZstd, text);
-      break;
+    case 1: Head(text); break;
+    case 2: Body(Coding::kGzip, text); break;
+    default: Body(Coding::kZstd, text); break;
   }
   return 0;
 }

@@ -94,7 +94,8 @@ class JournalModel : public JournalTest, public testing::WithParamInterface<uint
         ASSERT_EQ(event.ordinal < gone->second.ordinal, event.sequence < gone->second.end);
         if (event.sequence < gone->second.end) continue;
       }
-      if (!expected.empty() && (expected.size() >= limits.events_max || bytes >= limits.bytes_max)) {
+      if (!expected.empty() &&
+          (expected.size() >= limits.events_max || bytes >= limits.bytes_max)) {
         limited = true;
         break;
       }
@@ -103,9 +104,15 @@ class JournalModel : public JournalTest, public testing::WithParamInterface<uint
     }
     ASSERT_EQ(answer.events, expected);
     ASSERT_GE(answer.next, from_);
-    if (!expected.empty()) { ASSERT_GT(answer.next, expected.back().sequence); }
-    if (expected.empty()) { ASSERT_EQ(answer.next, std::max(from_, journal->end())); }
-    if (limited) { ASSERT_LT(answer.next, journal->end()); }
+    if (!expected.empty()) {
+      ASSERT_GT(answer.next, expected.back().sequence);
+    }
+    if (expected.empty()) {
+      ASSERT_EQ(answer.next, std::max(from_, journal->end()));
+    }
+    if (limited) {
+      ASSERT_LT(answer.next, journal->end());
+    }
     from_ = answer.next;
   }
 
@@ -148,8 +155,12 @@ class JournalModel : public JournalTest, public testing::WithParamInterface<uint
     ASSERT_TRUE(journal->RunRetention());
     for (const auto& status : journal->Streams()) {
       ASSERT_EQ(status.events + status.evicted, ordinals_[status.name]);
-      if (status.name == "plain") { ASSERT_EQ(status.evicted, 0u); }
-      if (status.name == "sized") { ASSERT_LE(status.bytes, status.bytes_max); }
+      if (status.name == "plain") {
+        ASSERT_EQ(status.evicted, 0u);
+      }
+      if (status.name == "sized") {
+        ASSERT_LE(status.bytes, status.bytes_max);
+      }
       if (status.name == "aged") {
         for (const auto& cursor : cursors_) {
           ASSERT_LE(status.evicted, cursor->OrdinalOf(status.id));

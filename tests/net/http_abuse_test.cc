@@ -24,11 +24,16 @@ std::string Chunked(std::string_view body) {
 std::vector<Abuse> FramingAbuse() {
   const std::string tail = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
   return {
-      {"TransferEncodingAndLength", Get("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n") + tail, 400, "bad_request"},
-      {"LengthAfterTransferEncoding", Get("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n") + tail, 400, "bad_request"},
-      {"UnknownCodingAndLength", Get("Transfer-Encoding: gzip\r\nContent-Length: 4\r\n") + tail, 400, "bad_request"},
-      {"DifferingLengths", Get("Content-Length: 4\r\nContent-Length: 5\r\n") + tail, 400, "bad_request"},
-      {"EqualLengthsTwice", Get("Content-Length: 4\r\nContent-Length: 4\r\n") + tail, 400, "bad_request"},
+      {"TransferEncodingAndLength",
+       Get("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n") + tail, 400, "bad_request"},
+      {"LengthAfterTransferEncoding",
+       Get("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n") + tail, 400, "bad_request"},
+      {"UnknownCodingAndLength", Get("Transfer-Encoding: gzip\r\nContent-Length: 4\r\n") + tail,
+       400, "bad_request"},
+      {"DifferingLengths", Get("Content-Length: 4\r\nContent-Length: 5\r\n") + tail, 400,
+       "bad_request"},
+      {"EqualLengthsTwice", Get("Content-Length: 4\r\nContent-Length: 4\r\n") + tail, 400,
+       "bad_request"},
       {"LengthAsList", Get("Content-Length: 4, 4\r\n") + tail, 400, "bad_request"},
       {"NegativeLength", Get("Content-Length: -1\r\n"), 400, "bad_request"},
       {"SignedLength", Get("Content-Length: +4\r\n") + tail, 400, "bad_request"},
@@ -36,18 +41,33 @@ std::vector<Abuse> FramingAbuse() {
       {"EmptyLength", Get("Content-Length:\r\n"), 400, "bad_request"},
       {"LengthOverflow", Get("Content-Length: 18446744073709551620\r\n"), 400, "bad_request"},
       {"SpaceInLength", Get("Content-Length: 1 2\r\n"), 400, "bad_request"},
-      {"UnknownTransferCoding", Get("Transfer-Encoding: gzip\r\n"), 501, "unsupported_transfer_coding"},
-      {"CodingBeforeChunked", Get("Transfer-Encoding: gzip, chunked\r\n") + tail, 501, "unsupported_transfer_coding"},
-      {"CodingLikeChunked", Get("Transfer-Encoding: xchunked\r\n") + tail, 501, "unsupported_transfer_coding"},
-      {"ChunkedWithParameter", Get("Transfer-Encoding: chunked;q=1\r\n") + tail, 501, "unsupported_transfer_coding"},
-      {"ChunkedInQuotes", Get("Transfer-Encoding: \"chunked\"\r\n") + tail, 501, "unsupported_transfer_coding"},
-      {"IdentityTransferCoding", Get("Transfer-Encoding: identity\r\n") + tail, 501, "unsupported_transfer_coding"},
+      {"UnknownTransferCoding", Get("Transfer-Encoding: gzip\r\n"), 501,
+       "unsupported_transfer_coding"},
+      {"CodingBeforeChunked", Get("Transfer-Encoding: gzip, chunked\r\n") + tail, 501,
+       "unsupported_transfer_coding"},
+      {"CodingLikeChunked", Get("Transfer-Encoding: xchunked\r\n") + tail, 501,
+       "unsupported_transfer_coding"},
+      {"ChunkedWithParameter", Get("Transfer-Encoding: chunked;q=1\r\n") + tail, 501,
+       "unsupported_transfer_coding"},
+      {"ChunkedInQuotes", Get("Transfer-Encoding: \"chunked\"\r\n") + tail, 501,
+       "unsupported_transfer_coding"},
+      {"IdentityTransferCoding", Get("Transfer-Encoding: identity\r\n") + tail, 501,
+       "unsupported_transfer_coding"},
       {"ChunkedTwice", Get("Transfer-Encoding: chunked, chunked\r\n") + tail, 400, "bad_request"},
-      {"ChunkedInTwoHeaders", Get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + tail, 400, "bad_request"},
-      {"TwoTransferHeaders", Get("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n") + tail, 400, "bad_request"},
+      {"ChunkedInTwoHeaders",
+       Get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + tail, 400,
+       "bad_request"},
+      {"TwoTransferHeaders",
+       Get("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n") + tail, 400,
+       "bad_request"},
       {"EmptyTransferCoding", Get("Transfer-Encoding:\r\n") + tail, 400, "bad_request"},
-      {"VerticalTabInCoding", Get("Transfer-Encoding: \x0b" "chunked\r\n") + tail, 400, "bad_request"},
-      {"ChunkedInHttp10", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + tail, 400, "bad_request"},
+      {"VerticalTabInCoding",
+       Get("Transfer-Encoding: \x0b"
+           "chunked\r\n") +
+           tail,
+       400, "bad_request"},
+      {"ChunkedInHttp10", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + tail, 400,
+       "bad_request"},
       {"NoChunkSize", Chunked("\r\nabc"), 400, "bad_request"},
       {"ChunkSizeNotHex", Chunked("xyz\r\n"), 400, "bad_request"},
       {"ChunkSizeWithPrefix", Chunked("0x3\r\nabc\r\n0\r\n\r\n"), 400, "bad_request"},
@@ -75,7 +95,8 @@ std::vector<Abuse> HeadAbuse() {
       {"OneBareLf", "GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n", 400, "bad_request"},
       {"BareCr", "GET / HTTP/1.1\r\nHost: h\rA: b\r\n\r\n", 400, "bad_request"},
       {"Nul", std::string("GET / HTTP/1.1\r\nHost: h\r\nA: a\0b\r\n\r\n", 36), 400, "bad_request"},
-      {"NulInName", std::string("GET / HTTP/1.1\r\nHost: h\r\nA\0: b\r\n\r\n", 35), 400, "bad_request"},
+      {"NulInName", std::string("GET / HTTP/1.1\r\nHost: h\r\nA\0: b\r\n\r\n", 35), 400,
+       "bad_request"},
       {"Delete", Get("A: \x7f\r\n"), 400, "bad_request"},
       {"FoldedHeader", Get("A: b\r\n c\r\n"), 400, "bad_request"},
       {"FoldedFirstHeader", "GET / HTTP/1.1\r\n Host: h\r\n\r\n", 400, "bad_request"},
@@ -112,14 +133,21 @@ std::vector<Abuse> HeadAbuse() {
       {"RequestLineTooLarge", "GET /" + std::string(9000, 'a'), 431, "header_too_large"},
       {"TooManyFields", Get(many), 431, "header_too_large"},
       {"UnknownExpectation", Get("Expect: 200-ok\r\n"), 417, "expectation_failed", true},
-      {"TwoExpectations", Post("/", "x", "Expect: 100-continue, y\r\n"), 417, "expectation_failed", true},
-      {"Deflate", Post("/", "x", "Content-Encoding: deflate\r\n"), 415, "unsupported_encoding", true},
-      {"TwoEncodings", Post("/", "x", "Content-Encoding: gzip, zstd\r\n"), 415, "unsupported_encoding", true},
-      {"TwoEncodingHeaders", Post("/", "x", "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n"), 415, "unsupported_encoding", true},
-      {"LengthOverLimit", Get("Content-Length: 100001\r\n", "POST / HTTP/1.1"), 413, "body_too_large", true},
-      {"HugeLength", Get("Content-Length: 72057594037927935\r\n", "POST / HTTP/1.1"), 413, "body_too_large"},
+      {"TwoExpectations", Post("/", "x", "Expect: 100-continue, y\r\n"), 417, "expectation_failed",
+       true},
+      {"Deflate", Post("/", "x", "Content-Encoding: deflate\r\n"), 415, "unsupported_encoding",
+       true},
+      {"TwoEncodings", Post("/", "x", "Content-Encoding: gzip, zstd\r\n"), 415,
+       "unsupported_encoding", true},
+      {"TwoEncodingHeaders", Post("/", "x", "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n"),
+       415, "unsupported_encoding", true},
+      {"LengthOverLimit", Get("Content-Length: 100001\r\n", "POST / HTTP/1.1"), 413,
+       "body_too_large", true},
+      {"HugeLength", Get("Content-Length: 72057594037927935\r\n", "POST / HTTP/1.1"), 413,
+       "body_too_large"},
       {"HugeChunk", Chunked("186a1\r\na"), 413, "body_too_large"},
-      {"ManyChunksOverLimit", Chunked("c350\r\n" + std::string(50'000, 'a') + "\r\nc351\r\nb"), 413, "body_too_large"},
+      {"ManyChunksOverLimit", Chunked("c350\r\n" + std::string(50'000, 'a') + "\r\nc351\r\nb"), 413,
+       "body_too_large"},
   };
 }
 
@@ -141,13 +169,15 @@ class HttpAbuseTest : public HttpServerTest {
       ASSERT_TRUE(answer);
       EXPECT_EQ(answer->status, abuse.status) << answer->body;
       EXPECT_EQ(answer->Header("content-type"), "application/problem+json");
-      EXPECT_NE(answer->body.find("\"code\":\"" + std::string(abuse.code) + "\""), std::string::npos)
+      EXPECT_NE(answer->body.find("\"code\":\"" + std::string(abuse.code) + "\""),
+                std::string::npos)
           << answer->body;
       if (abuse.keeps) {
         EXPECT_EQ(answer->Header("connection"), "");
       } else {
         EXPECT_EQ(answer->Header("connection"), "close");
-        EXPECT_TRUE(socket.ReadAll(milliseconds(4000)).empty()) << "something came after the refusal";
+        EXPECT_TRUE(socket.ReadAll(milliseconds(4000)).empty())
+            << "something came after the refusal";
         EXPECT_TRUE(socket.closed());
       }
     }
@@ -161,7 +191,8 @@ class HttpAbuseTest : public HttpServerTest {
 // The client closes its side here, so that the server need not wait for it.
 std::vector<Abuse> Half(std::vector<Abuse> cases, bool first) {
   const auto middle = cases.begin() + static_cast<ptrdiff_t>(cases.size() / 2);
-  return first ? std::vector<Abuse>(cases.begin(), middle) : std::vector<Abuse>(middle, cases.end());
+  return first ? std::vector<Abuse>(cases.begin(), middle)
+               : std::vector<Abuse>(middle, cases.end());
 }
 
 TEST_F(HttpAbuseTest, RefusesAmbiguousFraming) { Run(Half(FramingAbuse(), true)); }
@@ -172,7 +203,8 @@ TEST_F(HttpAbuseTest, RefusesWhatItCannotServe) { Run(Half(HeadAbuse(), false));
 TEST_F(HttpAbuseTest, KeepsTheConnectionAfterARefusalWhoseBodyIsRead) {
   StartEcho();
   RawSocket socket = Connect();
-  socket.Send(Post("/", std::string(3000, 'x'), "Content-Encoding: deflate\r\n") + Post("/next", "y"));
+  socket.Send(Post("/", std::string(3000, 'x'), "Content-Encoding: deflate\r\n") +
+              Post("/next", "y"));
   EXPECT_EQ(socket.ReadAnswer()->status, 415);
   EXPECT_EQ(socket.ReadAnswer()->body, Describe("POST /next", "y"));
 }
@@ -186,7 +218,8 @@ TEST_F(HttpAbuseTest, TakesFormsThatAreUnusualButRight) {
            "GET /a HTTP/1.1\r\nhOsT:h\r\nEmpty:\r\nX:\t tabs\t\r\n\r\n",
            "GET /%61 HTTP/1.1\r\nHost:\r\n\r\n",
            "GET /a HTTP/1.1\r\nHost: [::1]:80\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
-           "GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nContent-Encoding: identity\r\n\r\n"}) {
+           "GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nContent-Encoding: "
+           "identity\r\n\r\n"}) {
     EXPECT_EQ(Exchange(request).body, expected) << request;
   }
   EXPECT_EQ(Exchange("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n").body, Describe("OPTIONS *", ""));

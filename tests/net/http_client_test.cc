@@ -10,8 +10,8 @@
 namespace spool::net {
 namespace {
 
-using test::ScriptedPeer;
 using std::chrono::seconds;
+using test::ScriptedPeer;
 
 HttpClientOptions Quick() {
   HttpClientOptions options;
@@ -38,7 +38,9 @@ ScriptedPeer Answering(std::string answer) {
 
 class HttpClientTest : public HttpServerTest {
  protected:
-  std::string Url(std::string_view path = "/") { return "http://" + server_->address() + std::string(path); }
+  std::string Url(std::string_view path = "/") {
+    return "http://" + server_->address() + std::string(path);
+  }
   std::unique_ptr<HttpClient> client_ = HttpClient::Create(Quick());
 };
 
@@ -126,7 +128,8 @@ TEST_F(HttpClientTest, MakesSeveralCallsAtOnceAndNoMoreThanAsked) {
   });
   client_->Perform(calls, answers, 4, false, {});
   answering.join();
-  for (int i = 0; i < 40; ++i) EXPECT_EQ(answers[static_cast<size_t>(i)].body, "/" + std::to_string(i));
+  for (int i = 0; i < 40; ++i)
+    EXPECT_EQ(answers[static_cast<size_t>(i)].body, "/" + std::to_string(i));
 }
 
 TEST_F(HttpClientTest, SendsOneAtATimeInOrderWhenAskedTo) {
@@ -167,8 +170,9 @@ TEST_F(HttpClientTest, BeginsNothingFurtherAfterAFailureWhenAskedTo) {
 
 TEST_F(HttpClientTest, RefusesWhatCannotBeSent) {
   StartEcho();
-  for (const char* url : {"", "nonsense", "ftp://127.0.0.1/", "file:///etc/passwd", "http://", "http://a b/",
-                          "http://user:password@127.0.0.1/", "http://127.0.0.1:99999/"}) {
+  for (const char* url :
+       {"", "nonsense", "ftp://127.0.0.1/", "file:///etc/passwd", "http://", "http://a b/",
+        "http://user:password@127.0.0.1/", "http://127.0.0.1:99999/"}) {
     const HttpAnswer answer = client_->Perform(CallTo(url));
     ASSERT_TRUE(answer.error) << url;
     EXPECT_EQ(answer.error->code, Code::kInvalid) << url;
@@ -176,8 +180,15 @@ TEST_F(HttpClientTest, RefusesWhatCannotBeSent) {
     EXPECT_EQ(answer.error->message.find("password"), std::string::npos);
   }
   const std::vector<std::pair<std::string, std::string>> bad_headers = {
-      {"A", "b\r\nC: d"}, {"A", "b\nC: d"}, {"A", std::string("b\0c", 3)}, {"A b", "c"}, {"", "c"},
-      {"A:", "b"}, {"Content-Length", "3"}, {"Transfer-Encoding", "chunked"}, {"Connection", "close"}};
+      {"A", "b\r\nC: d"},
+      {"A", "b\nC: d"},
+      {"A", std::string("b\0c", 3)},
+      {"A b", "c"},
+      {"", "c"},
+      {"A:", "b"},
+      {"Content-Length", "3"},
+      {"Transfer-Encoding", "chunked"},
+      {"Connection", "close"}};
   for (const auto& header : bad_headers) {
     HttpCall call = CallTo(Url());
     call.headers = {header};
@@ -192,7 +203,8 @@ TEST_F(HttpClientTest, RefusesWhatCannotBeSent) {
 }
 
 TEST_F(HttpClientTest, SaysWhenItCouldNotConnect) {
-  const HttpAnswer answer = client_->Perform(CallTo("http://127.0.0.1:" + std::to_string(test::UnusedPort())));
+  const HttpAnswer answer =
+      client_->Perform(CallTo("http://127.0.0.1:" + std::to_string(test::UnusedPort())));
   ASSERT_TRUE(answer.error);
   EXPECT_EQ(answer.error->code, Code::kUnavailable);
   EXPECT_FALSE(answer.sent);
@@ -213,13 +225,33 @@ TEST_F(HttpClientTest, SaysTheOutcomeIsUnknownWhenThePeerHangs) {
 
 TEST_F(HttpClientTest, NoticesConnectionsThatBreak) {
   const std::vector<ScriptedPeer::Script> scripts = {
-      [](RawSocket& s, int) { s.ReadRequest(); s.Reset(); },
+      [](RawSocket& s, int) {
+        s.ReadRequest();
+        s.Reset();
+      },
       [](RawSocket& s, int) { s.ReadRequest(); },
-      [](RawSocket& s, int) { s.ReadRequest(); s.Send("HTTP/1.1 200 OK\r\nContent-Le"); s.Reset(); },
-      [](RawSocket& s, int) { s.ReadRequest(); s.Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"); s.Reset(); },
-      [](RawSocket& s, int) { s.ReadRequest(); s.Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"); },
-      [](RawSocket& s, int) { s.ReadRequest(); s.Send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"); },
-      [](RawSocket& s, int) { s.Read(); s.Reset(); },
+      [](RawSocket& s, int) {
+        s.ReadRequest();
+        s.Send("HTTP/1.1 200 OK\r\nContent-Le");
+        s.Reset();
+      },
+      [](RawSocket& s, int) {
+        s.ReadRequest();
+        s.Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+        s.Reset();
+      },
+      [](RawSocket& s, int) {
+        s.ReadRequest();
+        s.Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+      },
+      [](RawSocket& s, int) {
+        s.ReadRequest();
+        s.Send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
+      },
+      [](RawSocket& s, int) {
+        s.Read();
+        s.Reset();
+      },
   };
   for (size_t i = 0; i < scripts.size(); ++i) {
     ScriptedPeer peer(scripts[i]);
@@ -234,8 +266,8 @@ TEST_F(HttpClientTest, NoticesConnectionsThatBreak) {
 
 TEST_F(HttpClientTest, TakesGarbageForAPeerThatCannotServe) {
   for (const std::string& garbage : std::vector<std::string>{
-           "garbage\r\n\r\n", std::string("\x15\x03\x01\0\2\2\x16", 7), "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
-           "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+           "garbage\r\n\r\n", std::string("\x15\x03\x01\0\2\2\x16", 7), "HTTP/9.9 200 OK\r\n\r\n",
+           "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     ScriptedPeer peer([&](RawSocket& socket, int) {
       socket.ReadRequest();
@@ -252,7 +284,8 @@ TEST_F(HttpClientTest, EndsEndlessHeaders) {
     ScriptedPeer peer([&](RawSocket& socket, int) {
       socket.ReadRequest();
       if (!interim) socket.Send("HTTP/1.1 200 OK\r\n");
-      const std::string more = interim ? "HTTP/1.1 102 Processing\r\nA: b\r\n\r\n" : "X-Fill: " + std::string(1000, 'x') + "\r\n";
+      const std::string more = interim ? "HTTP/1.1 102 Processing\r\nA: b\r\n\r\n"
+                                       : "X-Fill: " + std::string(1000, 'x') + "\r\n";
       while (socket.Send(more)) {
       }
     });
@@ -277,7 +310,8 @@ TEST_F(HttpClientTest, ReadsNoMoreOfAnAnswerThanItWants) {
   EXPECT_EQ(cut.body, std::string(64 << 10, 'y'));
   EXPECT_EQ(cut.content_type, "text/html");
 
-  ScriptedPeer exact = Answering("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n" + std::string(64 << 10, 'z'));
+  ScriptedPeer exact =
+      Answering("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n" + std::string(64 << 10, 'z'));
   const HttpAnswer whole = client_->Perform(CallTo(exact.url()));
   ASSERT_FALSE(whole.error);
   EXPECT_FALSE(whole.body_cut);
@@ -287,7 +321,8 @@ TEST_F(HttpClientTest, ReadsNoMoreOfAnAnswerThanItWants) {
 TEST_F(HttpClientTest, PutsUpWithAnAnswerOneByteAtATime) {
   ScriptedPeer peer([](RawSocket& socket, int) {
     socket.ReadRequest();
-    for (const char c : std::string_view("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")) {
+    for (const char c : std::string_view(
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")) {
       socket.Send({&c, 1});
     }
   });
@@ -297,7 +332,8 @@ TEST_F(HttpClientTest, PutsUpWithAnAnswerOneByteAtATime) {
 TEST_F(HttpClientTest, TakesTheAnswerOfAPeerThatDoesNotReadTheWholeBody) {
   ScriptedPeer peer([](RawSocket& socket, int) {
     socket.Read();
-    socket.Send("HTTP/1.1 413 Payload Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+    socket.Send(
+        "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
     socket.ShutdownSend();
     socket.WaitClosed();
   });
@@ -335,9 +371,12 @@ TEST_F(HttpClientTest, ReadsRetryAfterInBothForms) {
   std::tm tm{};
   gmtime_r(&then, &tm);
   std::strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-  ScriptedPeer seconds_form = Answering("HTTP/1.1 503 No\r\nretry-after:  120 \r\nContent-Length: 0\r\n\r\n");
-  ScriptedPeer date_form = Answering("HTTP/1.1 429 No\r\nRetry-After: " + std::string(date) + "\r\nContent-Length: 0\r\n\r\n");
-  ScriptedPeer neither = Answering("HTTP/1.1 503 No\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n");
+  ScriptedPeer seconds_form =
+      Answering("HTTP/1.1 503 No\r\nretry-after:  120 \r\nContent-Length: 0\r\n\r\n");
+  ScriptedPeer date_form = Answering("HTTP/1.1 429 No\r\nRetry-After: " + std::string(date) +
+                                     "\r\nContent-Length: 0\r\n\r\n");
+  ScriptedPeer neither =
+      Answering("HTTP/1.1 503 No\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(client_->Perform(CallTo(seconds_form.url())).retry_after, Micros(seconds(120)));
   const auto wait = client_->Perform(CallTo(date_form.url())).retry_after;
   ASSERT_TRUE(wait);
@@ -355,7 +394,8 @@ TEST(ParseRetryAfter, KnowsSecondsAndTheThreeFormsOfDates) {
   EXPECT_EQ(ParseRetryAfter("Sun Nov  6 08:49:37 1994", now), Micros(seconds(10)));
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:00:00 GMT", now), Micros(0));  // long past
   EXPECT_EQ(ParseRetryAfter("99999999999999999999999999", now), Micros(seconds(365 * 24 * 3600)));
-  for (const char* bad : {"", " ", "-1", "1.5", "soon", "1e3", "10 seconds", "12:00", "tomorrow", "1994-11-06"}) {
+  for (const char* bad :
+       {"", " ", "-1", "1.5", "soon", "1e3", "10 seconds", "12:00", "tomorrow", "1994-11-06"}) {
     EXPECT_FALSE(ParseRetryAfter(bad, now)) << bad;
   }
 }
@@ -399,11 +439,13 @@ TEST_F(HttpClientTest, GoesOnAfterThePeerWasRestarted) {
   const int port = server_->port();
   EXPECT_EQ(client_->Perform(CallTo(Url())).status, 200);
   server_.reset();
-  EXPECT_EQ(client_->Perform(CallTo("http://127.0.0.1:" + std::to_string(port))).error->code, Code::kUnavailable);
+  EXPECT_EQ(client_->Perform(CallTo("http://127.0.0.1:" + std::to_string(port))).error->code,
+            Code::kUnavailable);
   HttpServerOptions options;
   options.name = "test";
   options.address = "127.0.0.1:" + std::to_string(port);
-  server_ = *HttpServer::Start(options, [](HttpRequest&&, HttpResponder r) { r.Send(Text("back")); });
+  server_ =
+      *HttpServer::Start(options, [](HttpRequest&&, HttpResponder r) { r.Send(Text("back")); });
   EXPECT_EQ(client_->Perform(CallTo(Url())).body, "back");
 }
 
@@ -412,7 +454,8 @@ TEST_F(HttpClientTest, SpreadsCallsOverSeveralHostsWithinItsConnections) {
   std::vector<HttpCall> calls;
   for (int i = 0; i < 8; ++i) {
     peers.push_back(std::make_unique<ScriptedPeer>([](RawSocket& socket, int) {
-      while (!socket.ReadRequest().empty() && socket.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) {
+      while (!socket.ReadRequest().empty() &&
+             socket.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) {
       }
     }));
     for (int n = 0; n < 3; ++n) calls.push_back(CallTo(peers.back()->url()));

@@ -1,6 +1,6 @@
 // Bounds of the server: bytes, bodies, connections and time.
-#include <sys/resource.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -16,7 +16,8 @@ class HttpLimitsTest : public HttpServerTest {
  protected:
   static HttpLimits Short() {
     HttpLimits limits;
-    limits.header_timeout = limits.body_timeout = limits.idle_timeout = limits.write_timeout = seconds(1);
+    limits.header_timeout = limits.body_timeout = limits.idle_timeout = limits.write_timeout =
+        seconds(1);
     return limits;
   }
   static std::string Head(size_t length, std::string_view more = "") {
@@ -36,12 +37,19 @@ TEST_F(HttpLimitsTest, DecompressesBodies) {
   const std::string half_b = text.substr(text.size() / 2);
   EXPECT_EQ(Exchange(Post("/", Gzip(text), "Content-Encoding: gzip\r\n")).body, expected);
   EXPECT_EQ(Exchange(Post("/", Gzip(text), "Content-Encoding: X-GZIP\r\n")).body, expected);
-  EXPECT_EQ(Exchange(Post("/", Gzip(half_a) + Gzip(half_b), "Content-Encoding: gzip\r\n")).body, expected);
+  EXPECT_EQ(Exchange(Post("/", Gzip(half_a) + Gzip(half_b), "Content-Encoding: gzip\r\n")).body,
+            expected);
   EXPECT_EQ(Exchange(Post("/", Zstd(text), "Content-Encoding: zstd\r\n")).body, expected);
-  EXPECT_EQ(Exchange(Post("/", Zstd(half_a, 1) + Zstd("") + Zstd(half_b, 19), "Content-Encoding: zstd\r\n")).body, expected);
-  EXPECT_EQ(Exchange(Post("/", Gzip(""), "Content-Encoding: gzip\r\n")).body, Describe("POST /", ""));
-  EXPECT_EQ(Exchange(Post("/", Zstd(""), "Content-Encoding: zstd\r\n")).body, Describe("POST /", ""));
-  EXPECT_EQ(Exchange("GET / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\n\r\n").body, Describe("GET /", ""));
+  EXPECT_EQ(Exchange(Post("/", Zstd(half_a, 1) + Zstd("") + Zstd(half_b, 19),
+                          "Content-Encoding: zstd\r\n"))
+                .body,
+            expected);
+  EXPECT_EQ(Exchange(Post("/", Gzip(""), "Content-Encoding: gzip\r\n")).body,
+            Describe("POST /", ""));
+  EXPECT_EQ(Exchange(Post("/", Zstd(""), "Content-Encoding: zstd\r\n")).body,
+            Describe("POST /", ""));
+  EXPECT_EQ(Exchange("GET / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\n\r\n").body,
+            Describe("GET /", ""));
   EXPECT_EQ(server_->stats().in_flight_bytes, 0u);
 }
 
@@ -68,9 +76,9 @@ TEST_F(HttpLimitsTest, RefusesCompressedBodiesThatAreDamaged) {
     const std::string good = gzip ? Gzip(text) : Zstd(text);
     std::string flipped = good;
     flipped[flipped.size() / 2] = static_cast<char>(flipped[flipped.size() / 2] ^ 0x55);
-    for (const std::string& bad : {good.substr(0, good.size() - 1), good.substr(0, 3), std::string(),
-                                   good + "trailing", good + good.substr(0, 5), flipped,
-                                   std::string("not compressed at all")}) {
+    for (const std::string& bad :
+         {good.substr(0, good.size() - 1), good.substr(0, 3), std::string(), good + "trailing",
+          good + good.substr(0, 5), flipped, std::string("not compressed at all")}) {
       const RawAnswer answer = Exchange(Post("/", bad, header));
       EXPECT_EQ(answer.status, 400) << header << bad.size();
       EXPECT_NE(answer.body.find("\"code\":\"bad_request\""), std::string::npos);
@@ -83,7 +91,8 @@ TEST_F(HttpLimitsTest, RefusesCompressedBodiesThatAreDamaged) {
 TEST_F(HttpLimitsTest, RefusesTenGigabytesOfZerosEarly) {
   StartEcho();
   const std::string gzip = Post("/", GzipZeros(uint64_t{10} << 30), "Content-Encoding: gzip\r\n");
-  const std::string zstd = Post("/", ZstdZeros(uint64_t{10} << 30, 21), "Content-Encoding: zstd\r\n");
+  const std::string zstd =
+      Post("/", ZstdZeros(uint64_t{10} << 30, 21), "Content-Encoding: zstd\r\n");
   rusage before{};
   getrusage(RUSAGE_SELF, &before);
   for (const bool is_gzip : {true, false}) {
@@ -113,7 +122,8 @@ TEST_F(HttpLimitsTest, RefusesZstdWindowsOverEightMebibytes) {
   limits.ratio_max = 1'000'000;
   StartEcho(limits);
   EXPECT_EQ(Exchange(Post("/", ZstdZeros(20 << 20, 23), "Content-Encoding: zstd\r\n")).status, 200);
-  const RawAnswer answer = Exchange(Post("/", ZstdZeros(20 << 20, 24), "Content-Encoding: zstd\r\n"));
+  const RawAnswer answer =
+      Exchange(Post("/", ZstdZeros(20 << 20, 24), "Content-Encoding: zstd\r\n"));
   EXPECT_EQ(answer.status, 413);
   EXPECT_NE(answer.body.find("window"), std::string::npos);
 }

@@ -30,7 +30,8 @@ TEST_F(HttpServerTest, AnswersManyRequestsOverOneConnection) {
 TEST_F(HttpServerTest, GivesTheHandlerTheRequestTakenApart) {
   StartDesk();
   RawSocket socket = Connect();
-  socket.Send("PUT /a%20b/%C3%A4?x=1%262&flag&y=a+b HTTP/1.1\r\nHOST: h\r\nX-One:  1 \r\nx-one: 2\r\n\r\n");
+  socket.Send(
+      "PUT /a%20b/%C3%A4?x=1%262&flag&y=a+b HTTP/1.1\r\nHOST: h\r\nX-One:  1 \r\nx-one: 2\r\n\r\n");
   auto [request, responder] = desk_.Next();
   EXPECT_EQ(request.method, "PUT");
   EXPECT_EQ(request.path, "/a b/\xc3\xa4");
@@ -73,10 +74,12 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
   std::string all;
   for (int i = 0; i < 200; ++i) {
     const std::string path = "/" + std::to_string(i);
-    all += i % 3 == 0 ? "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n"
-           : i % 3 == 1
-               ? Post(path, std::string(500, 'b'))
-               : "POST " + path + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n";
+    all +=
+        i % 3 == 0 ? "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n"
+        : i % 3 == 1
+            ? Post(path, std::string(500, 'b'))
+            : "POST " + path +
+                  " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n";
   }
   ASSERT_TRUE(socket.Send(all));
   for (int i = 0; i < 200; ++i) {
@@ -106,7 +109,8 @@ TEST_F(HttpServerTest, TakesAnswersFromOtherThreadsInBursts) {
   std::vector<RawSocket> sockets;
   for (int i = 0; i < kConnections; ++i) sockets.push_back(Connect());
   for (int round = 0; round < 20; ++round) {
-    for (int i = 0; i < kConnections; ++i) sockets[static_cast<size_t>(i)].Send(Post("/" + std::to_string(i), "x"));
+    for (int i = 0; i < kConnections; ++i)
+      sockets[static_cast<size_t>(i)].Send(Post("/" + std::to_string(i), "x"));
     ASSERT_TRUE(desk_.WaitFor(kConnections));
     std::thread answering([this] {
       for (int i = 0; i < kConnections; ++i) {
@@ -226,8 +230,9 @@ TEST_F(HttpServerTest, ClosesWhenEitherSideAsksForIt) {
     response.close = request.path == "/server";
     responder.Send(std::move(response));
   });
-  for (const std::string_view request : {"GET /server HTTP/1.1\r\nHost: h\r\n\r\n",
-                                         "GET / HTTP/1.1\r\nHost: h\r\nConnection: foo, Close\r\n\r\n"}) {
+  for (const std::string_view request :
+       {"GET /server HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nConnection: foo, Close\r\n\r\n"}) {
     RawSocket socket = Connect();
     socket.Send(request);
     EXPECT_EQ(socket.ReadAnswer()->Header("connection"), "close");
@@ -248,8 +253,11 @@ TEST_F(HttpServerTest, AnswersAClientThatClosedItsSendingHalf) {
 TEST_F(HttpServerTest, KeepsHeadersOfAnswersWellFormed) {
   Start({}, 1, [](HttpRequest&&, HttpResponder responder) {
     HttpResponse response = Text("body");
-    response.headers = {{"X-A", "one\r\nX-Evil: two"}, {"bad name", "x"}, {"Content-Length", "999"},
-                        {"Transfer-Encoding", "chunked"}, {"X-B", "fine"}};
+    response.headers = {{"X-A", "one\r\nX-Evil: two"},
+                        {"bad name", "x"},
+                        {"Content-Length", "999"},
+                        {"Transfer-Encoding", "chunked"},
+                        {"X-B", "fine"}};
     responder.Send(std::move(response));
   });
   const RawAnswer answer = Exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -284,9 +292,10 @@ TEST_F(HttpServerTest, FormsProblemsAsRfc9457Says) {
   const HttpResponse response = Problem(413, "body_too_large", "say \"no\"\n\xff", 17, 3);
   EXPECT_EQ(response.status, 413);
   EXPECT_EQ(response.content_type, "application/problem+json");
-  EXPECT_EQ(response.body,
-            "{\"type\":\"about:blank\",\"title\":\"Payload Too Large\",\"status\":413,"
-            "\"code\":\"body_too_large\",\"detail\":\"say \\\"no\\\"\\u000a\\ufffd\",\"offset\":17}\n");
+  EXPECT_EQ(
+      response.body,
+      "{\"type\":\"about:blank\",\"title\":\"Payload Too Large\",\"status\":413,"
+      "\"code\":\"body_too_large\",\"detail\":\"say \\\"no\\\"\\u000a\\ufffd\",\"offset\":17}\n");
   ASSERT_EQ(response.headers.size(), 1u);
   EXPECT_EQ(response.headers[0].second, "3");
   EXPECT_EQ(Problem(400, "bad_request", "x").body.find("offset"), std::string::npos);
@@ -299,8 +308,8 @@ TEST_F(HttpServerTest, RefusesToStartOnAddressesItCannotUse) {
     options.address = address;
     return HttpServer::Start(options, [](HttpRequest&&, HttpResponder) {});
   };
-  for (const char* address : {"", "127.0.0.1", ":80", "example.org:80", "127.0.0.1:x", "127.0.0.1:70000",
-                              "::1:80", "[127.0.0.1]:80", "127.0.0.1:80 "}) {
+  for (const char* address : {"", "127.0.0.1", ":80", "example.org:80", "127.0.0.1:x",
+                              "127.0.0.1:70000", "::1:80", "[127.0.0.1]:80", "127.0.0.1:80 "}) {
     const auto server = start(address);
     ASSERT_FALSE(server) << address;
     EXPECT_EQ(server.error().code, Code::kInvalid) << address;

@@ -62,11 +62,13 @@ std::string Stream() {
   return "\r\n" + Post("/plain", "abc") + "GET /get HTTP/1.1\r\nHost: h\r\nX: y\r\n\r\n" +
          Post("/gzip", Gzip(text), "Content-Encoding: gzip\r\n") +
          Post("/zstd", Zstd(text), "Content-Encoding: zstd\r\n") +
-         "POST /chunks HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n3\r\n, w\r\n0\r\nT: r\r\n\r\n" +
+         "POST /chunks HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n5;x=y\r\nhello\r\n3\r\n, w\r\n0\r\nT: r\r\n\r\n" +
          Post("/refused", std::string(500, 'z'), "Content-Encoding: br\r\n") +
          Post("/large", std::string(60'000, 'q')) +
-         Post("/expect", "e", "Expect: 100-continue\r\n") + Post("/damaged", "xxxx", "Content-Encoding: gzip\r\n") +
-         Post("/last", "l") + "GET / HTTP/1.1\r\nHost : bad\r\n\r\n" + Post("/never", "n");
+         Post("/expect", "e", "Expect: 100-continue\r\n") +
+         Post("/damaged", "xxxx", "Content-Encoding: gzip\r\n") + Post("/last", "l") +
+         "GET / HTTP/1.1\r\nHost : bad\r\n\r\n" + Post("/never", "n");
 }
 
 TEST(RequestReader, DoesNotCareHowTheBytesArePortioned) {
@@ -103,7 +105,9 @@ TEST(RequestReader, SurvivesDamageAnywhere) {
       switch (random() % 3) {
         case 0: damaged[at] = static_cast<char>(random()); break;
         case 1: damaged.erase(at, 1 + random() % 20); break;
-        default: damaged.insert(at, damaged.substr(random() % damaged.size(), random() % 40)); break;
+        default:
+          damaged.insert(at, damaged.substr(random() % damaged.size(), random() % 40));
+          break;
       }
     }
     const size_t most = 1 + random() % 5000;

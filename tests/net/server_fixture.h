@@ -17,9 +17,9 @@
 
 namespace spool::net {
 
+using std::chrono::milliseconds;
 using test::RawAnswer;
 using test::RawSocket;
-using std::chrono::milliseconds;
 
 inline SteadyTime In(milliseconds from_now) { return RealClock().Steady() + from_now; }
 
@@ -34,7 +34,8 @@ class Desk {
   // The next one; dies if none comes.
   std::pair<HttpRequest, HttpResponder> Next() {
     std::unique_lock lock(mutex_);
-    const bool came = changed_.wait_for(lock, std::chrono::seconds(10), [&] { return !waiting_.empty(); });
+    const bool came =
+        changed_.wait_for(lock, std::chrono::seconds(10), [&] { return !waiting_.empty(); });
     if (!came) std::abort();
     auto first = std::move(waiting_.front());
     waiting_.pop_front();
@@ -46,7 +47,8 @@ class Desk {
   }
   bool WaitFor(size_t count) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return waiting_.size() >= count; });
+    return changed_.wait_for(lock, std::chrono::seconds(10),
+                             [&] { return waiting_.size() >= count; });
   }
 
  private:
@@ -66,7 +68,8 @@ inline std::string Describe(const HttpRequest& request) {
 inline std::string Describe(std::string_view method_and_path, std::string_view body) {
   uint64_t sum = 0;
   for (const char c : body) sum += static_cast<unsigned char>(c);
-  return std::string(method_and_path) + "? " + std::to_string(body.size()) + ":" + std::to_string(sum);
+  return std::string(method_and_path) + "? " + std::to_string(body.size()) + ":" +
+         std::to_string(sum);
 }
 
 inline HttpResponse Text(std::string body, int status = 200) {

@@ -39,7 +39,9 @@ class DamageTest : public JournalTest {
     }
     ASSERT_LE(after.size(), before.size()) << what;
     for (size_t i = 0; i < after.size(); ++i) ASSERT_EQ(after[i], before[i]) << what;
-    if (!failed) { EXPECT_EQ(after.size(), before.size()) << what; }
+    if (!failed) {
+      EXPECT_EQ(after.size(), before.size()) << what;
+    }
   }
 };
 

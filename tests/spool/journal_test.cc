@@ -64,9 +64,9 @@ TEST_F(JournalTest, EveryFieldIsReadBackAsItWasWritten) {
   EXPECT_EQ(out.severity, in.severity);
   for (const auto text :
        {&EventView::source, &EventView::type, &EventView::subject, &EventView::producer,
-        &EventView::category, &EventView::subcategory, &EventView::cluster,
-        &EventView::namespace_, &EventView::kind, &EventView::name, &EventView::reason,
-        &EventView::content_type, &EventView::extensions, &EventView::data}) {
+        &EventView::category, &EventView::subcategory, &EventView::cluster, &EventView::namespace_,
+        &EventView::kind, &EventView::name, &EventView::reason, &EventView::content_type,
+        &EventView::extensions, &EventView::data}) {
     EXPECT_EQ(out.*text, in.*text);
   }
   EXPECT_FALSE(out.json);
@@ -212,8 +212,8 @@ TEST_F(JournalTest, WaitForReturnsAtOnceForWhatIsThereAndWhenStopped) {
 
 TEST_F(JournalTest, WaitForWakesWhenAnEventArrives) {
   Open();
-  auto waiting = std::async(std::launch::async,
-                            [&] { return journal->WaitFor({1}, minutes(1), {}); });
+  auto waiting =
+      std::async(std::launch::async, [&] { return journal->WaitFor({1}, minutes(1), {}); });
   AppendNumbers("events", 0, 1);
   EXPECT_TRUE(waiting.get());
 }

@@ -116,7 +116,8 @@ void Receiver::Hang(bool hang) {
     hang_ = hang;
     if (!hang) held.swap(held_);
   }
-  for (const net::HttpResponder& responder : held) responder.Send({.status = 503, .content_type = {}, .body = {}, .headers = {}});
+  for (const net::HttpResponder& responder : held)
+    responder.Send({.status = 503, .content_type = {}, .body = {}, .headers = {}});
 }
 
 size_t Receiver::requests() const {

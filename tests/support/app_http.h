@@ -21,14 +21,14 @@ namespace spool::testing {
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpReply {
-  int status = 0;          // 0: no answer
+  int status = 0;  // 0: no answer
   std::string content_type;
   std::string body;
   bool retry_after = false;
   std::string error;
 
-  nlohmann::json Json() const;   // a discarded value when the body is none
-  std::string Code() const;      // of a problem; "" when it is no well formed one
+  nlohmann::json Json() const;  // a discarded value when the body is none
+  std::string Code() const;     // of a problem; "" when it is no well formed one
 };
 // One call; no answer within 40 seconds is a failure with status 0.
 HttpReply Call(const std::string& method, const std::string& address, const std::string& path,
@@ -58,8 +58,8 @@ class Receiver {
   Receiver();
   ~Receiver();
   std::string url() const;
-  void Answer(int status);        // 200 to begin with
-  void Hang(bool hang);           // keeps requests unanswered while true
+  void Answer(int status);  // 200 to begin with
+  void Hang(bool hang);     // keeps requests unanswered while true
   size_t requests() const;
   std::vector<std::string> bodies() const;  // of those answered 2xx
 

@@ -216,8 +216,8 @@ class PipeTarget : public ContractTarget {
   int read_end_ = -1;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::string text_;      // guarded by mutex_
-  bool reading_ = true;   // guarded by mutex_
+  std::string text_;     // guarded by mutex_
+  bool reading_ = true;  // guarded by mutex_
   std::jthread reader_;
 };
 
@@ -342,10 +342,8 @@ class WebhookTarget : public ContractTarget {
       case WebhookSettings::Format::kStructured:
         return type == "application/cloudevents+json" &&
                request.body.find("\"id\":\"" + IdOf(request)) != std::string::npos;
-      case WebhookSettings::Format::kBatch:
-        return type == "application/cloudevents-batch+json";
-      case WebhookSettings::Format::kJsonLines:
-        return type == "application/x-ndjson";
+      case WebhookSettings::Format::kBatch: return type == "application/cloudevents-batch+json";
+      case WebhookSettings::Format::kJsonLines: return type == "application/x-ndjson";
     }
     return false;
   }

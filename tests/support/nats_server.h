@@ -11,14 +11,14 @@
 namespace spool::testing {
 
 struct NatsServerOptions {
-  std::string token;             // when set, clients must present it
-  int64_t max_payload = 0;       // bytes; 0: the server's own 1 MiB
-  std::string extra;             // further lines of the configuration
+  std::string token;        // when set, clients must present it
+  int64_t max_payload = 0;  // bytes; 0: the server's own 1 MiB
+  std::string extra;        // further lines of the configuration
   bool jetstream = true;
 };
 
 struct NatsStreamOptions {
-  int64_t messages_max = 0;      // beyond it new messages are refused; 0: no limit
+  int64_t messages_max = 0;  // beyond it new messages are refused; 0: no limit
   int64_t message_bytes_max = 0;
   int64_t duplicate_window_millis = 0;  // 0: the server's two minutes
 };
@@ -26,7 +26,7 @@ struct NatsStreamOptions {
 struct NatsStored {
   uint64_t sequence = 0;
   std::string subject;
-  std::string id;                // Nats-Msg-Id
+  std::string id;  // Nats-Msg-Id
   std::string content_type;
   std::string body;
 };

@@ -114,8 +114,10 @@ bool RawSocket::FillUntil(const std::function<bool()>& enough, Limit limit) {
     if (closed_ || fd_ < 0 || !PollFor(fd_, POLLIN, end)) return false;
     char bytes[65536];
     const ssize_t n = recv(fd_, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (n > 0) buffer_.append(bytes, static_cast<size_t>(n));
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) closed_ = true;
+    if (n > 0)
+      buffer_.append(bytes, static_cast<size_t>(n));
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+      closed_ = true;
   }
   return true;
 }
@@ -157,7 +159,12 @@ std::string RawSocket::ReadRequest(Limit limit) {
 }
 
 bool RawSocket::WaitClosed(Limit limit) {
-  FillUntil([this] { buffer_.clear(); return false; }, limit);
+  FillUntil(
+      [this] {
+        buffer_.clear();
+        return false;
+      },
+      limit);
   return closed_;
 }
 

@@ -57,7 +57,7 @@ class RawSocket {
   void ShutdownSend();
   void Reset();  // closes with a TCP reset
   void Close();
-  void Cut();    // from any thread: ends whatever this socket waits for
+  void Cut();  // from any thread: ends whatever this socket waits for
   void SetReceiveBuffer(int bytes);
 
  private:
