@@ -1,0 +1,86 @@
+#include "tests/support/crash_producers.h"
+
+#include "net/http_client.h"
+
+namespace spool::testing {
+
+using nlohmann::json;
+
+json CrashDataOf(uint64_t number) {
+  return {{"n", number},
+          {"pad", std::string(number * 7919 % 600, static_cast<char>('a' + number % 26))}};
+}
+
+namespace {
+
+std::string BodyOf(uint64_t first, uint64_t count) {
+  json batch = json::array();
+  for (uint64_t n = first; n < first + count; ++n) {
+    batch.push_back({{"specversion", "1.0"},
+                     {"id", "c-" + std::to_string(n)},
+                     {"source", "/crash-test"},
+                     {"type", "test.crash"},
+                     {"data", CrashDataOf(n)}});
+  }
+  return batch.dump();
+}
+
+}  // namespace
+
+void Producers::Begin() {
+  stop_ = false;
+  again_ = 6;
+  for (int i = 0; i < 3; ++i) threads_.emplace_back([this, seed = ++seed_] { Run(seed); });
+}
+
+void Producers::End() {
+  stop_ = true;
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+size_t Producers::acknowledgements() {
+  const std::lock_guard lock(mutex_);
+  return acknowledged_.size();
+}
+
+Producers::Batch Producers::Take(std::mt19937_64& random) {
+  const std::lock_guard lock(mutex_);
+  if (again_ > 0 && !in_doubt_.empty()) {
+    --again_;
+    const Batch batch = in_doubt_.front();
+    in_doubt_.pop_front();
+    return batch;
+  }
+  const Batch batch{next_, 1 + random() % 20};
+  next_ += batch.second;
+  return batch;
+}
+
+void Producers::Run(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  net::HttpClientOptions options;
+  options.connections = 1;
+  options.request_timeout = std::chrono::seconds(20);
+  const auto client = net::HttpClient::Create(options);
+  while (!stop_) {
+    const Batch batch = Take(random);
+    const std::string body = BodyOf(batch.first, batch.second);
+    net::HttpCall call;
+    call.url = url_;
+    call.headers = {{"Content-Type", "application/cloudevents-batch+json"}};
+    call.body = body;
+    const net::HttpAnswer answer = client->Perform(call);
+    const std::lock_guard lock(mutex_);
+    if (!answer.error && answer.status / 100 == 2) {
+      acknowledged_.push_back(batch);
+      continue;
+    }
+    in_doubt_.push_back(batch);
+    ++in_doubt_total_;
+    if (answer.error) return;
+    ++refused_;
+  }
+}
+
+}  // namespace spool::testing

@@ -1,0 +1,61 @@
+// Producers that remember which of their events were acknowledged.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace spool::testing {
+
+// What is sent is a function of its number alone.
+nlohmann::json CrashDataOf(uint64_t number);
+
+// Sends batches of new events, and some of those again of which nobody knows what became. Threads
+// of its own between Begin and End; the numbers go on from one load to the next.
+class Producers {
+ public:
+  // `ingest` is HOST:PORT.
+  Producers(std::string ingest, uint64_t seed)
+      : url_("http://" + ingest + "/v1/events"), seed_(seed) {}
+  ~Producers() { End(); }
+
+  void Begin();
+  // Each thread ends by itself when it gets no answer.
+  void End();
+
+  // After End.
+  uint64_t sent() const { return next_; }
+  // First number and count of each batch.
+  const std::vector<std::pair<uint64_t, uint64_t>>& acknowledged() const { return acknowledged_; }
+  uint64_t batches_in_doubt() const { return in_doubt_total_; }
+  uint64_t refused() const { return refused_; }
+  // Any thread, any time.
+  size_t acknowledgements();
+
+ private:
+  using Batch = std::pair<uint64_t, uint64_t>;  // first, count
+
+  Batch Take(std::mt19937_64& random);
+  void Run(uint64_t seed);
+
+  const std::string url_;
+  uint64_t seed_;
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;
+  uint64_t next_ = 0;
+  int again_ = 0;  // batches in doubt that may still be sent again in this load
+  std::deque<Batch> in_doubt_;
+  std::vector<Batch> acknowledged_;
+  uint64_t in_doubt_total_ = 0;
+  uint64_t refused_ = 0;
+};
+
+}  // namespace spool::testing
