@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/assert.h"
 #include "spool/codec.h"
@@ -17,6 +18,8 @@ constexpr size_t kHashBytes = 16;
 // Below this a frame of its own compresses worse than the database's blocks do.
 constexpr size_t kPlainBelow = 4 << 10;
 constexpr size_t kRawBytesMax = size_t{256} << 20;
+constexpr size_t kKeptCapacity = size_t{2} << 20;
+constexpr uint64_t kPlaceMax = uint64_t{1} << 62;  // of sequences and ordinals: none is near it
 
 Hash128 HashOf(std::string_view chunk) {
   FastHasher hasher;
@@ -50,18 +53,20 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
   header.raw_before = in.Fixed<uint64_t>();
   header.raw_bytes = in.Fixed<uint32_t>();
   const uint64_t runs = in.Varint();
-  uint64_t covered = 0;
-  for (uint64_t i = 0; i < runs && in.ok(); ++i) {
+  uint32_t left = header.count;
+  bool fits = runs <= left && header.first.value < kPlaceMax && header.ordinal < kPlaceMax;
+  for (uint64_t i = 0; i < runs && in.ok() && fits; ++i) {
     const std::string_view origin = in.Text();
     const uint64_t count = in.Varint();
-    covered += count;
+    fits = count > 0 && count <= left;
+    left -= static_cast<uint32_t>(count);
     header.origins.emplace_back(origin, static_cast<uint32_t>(count));
   }
   chunk.ids = in.Bytes(uint64_t{header.count} * kRecordIdBytes);
   chunk.stored_body = in.rest();
   chunk.compressed = encoding == 1;
   if (!in.ok() || magic != "SC" || version != kChunkVersion || encoding > 1 || header.count == 0 ||
-      covered != header.count) {
+      !fits || left != 0) {
     return Fail(Code::kDamaged, "the chunk's header does not make sense");
   }
   if (!trusted && HashOf(bytes) != header.hash) {
@@ -86,23 +91,26 @@ Result<std::string> ChunkBody(const ChunkView& chunk) {
   return body;
 }
 
-struct ChunkBuilder::Compressor {
-  explicit Compressor(int level) : context(ZSTD_createCCtx()) {
-    SPOOL_ASSERT(context != nullptr);
-    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
-    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 0);
-  }
-  ~Compressor() { ZSTD_freeCCtx(context); }
-  Compressor(const Compressor&) = delete;
-  Compressor& operator=(const Compressor&) = delete;
-  ZSTD_CCtx* context;
-};
+namespace {
+ZSTD_CCtx* Raw(void* context) { return static_cast<ZSTD_CCtx*>(context); }
+}  // namespace
 
-ChunkBuilder::ChunkBuilder(int compression_level)
-    : compressor_(std::make_unique<Compressor>(compression_level)) {}
-ChunkBuilder::~ChunkBuilder() = default;
-ChunkBuilder::ChunkBuilder(ChunkBuilder&&) noexcept = default;
-ChunkBuilder& ChunkBuilder::operator=(ChunkBuilder&&) noexcept = default;
+ChunkCompressor::ChunkCompressor(int level) : context_(ZSTD_createCCtx()) {
+  SPOOL_ASSERT(context_ != nullptr);
+  ZSTD_CCtx_setParameter(Raw(context_), ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(Raw(context_), ZSTD_c_checksumFlag, 0);
+}
+ChunkCompressor::~ChunkCompressor() { ZSTD_freeCCtx(Raw(context_)); }
+
+std::string ChunkCompressor::Compress(std::string_view raw) {
+  std::string packed;
+  packed.resize(ZSTD_compressBound(raw.size()));
+  const size_t size =
+      ZSTD_compress2(Raw(context_), packed.data(), packed.size(), raw.data(), raw.size());
+  SPOOL_ASSERT(ZSTD_isError(size) == 0);
+  packed.resize(size);
+  return packed;
+}
 
 void ChunkBuilder::Add(const Event& event, std::string_view origin) {
   SPOOL_ASSERT(event.record.size() > kRecordIdBytes);
@@ -115,7 +123,7 @@ void ChunkBuilder::Add(const Event& event, std::string_view origin) {
   ++count_;
 }
 
-ChunkBuilder::Packed ChunkBuilder::Pack() {
+ChunkBuilder::Packed ChunkBuilder::Pack(ChunkCompressor& compressor) {
   Packed packed;
   packed.count = count_;
   packed.raw_bytes = static_cast<uint32_t>(body_.size());
@@ -126,14 +134,11 @@ ChunkBuilder::Packed ChunkBuilder::Pack() {
   if (body_.size() < kPlainBelow) {
     packed.body = std::move(body_);
   } else {
-    packed.body.resize(ZSTD_compressBound(body_.size()));
-    const size_t size = ZSTD_compress2(compressor_->context, packed.body.data(), packed.body.size(),
-                                       body_.data(), body_.size());
-    SPOOL_ASSERT(ZSTD_isError(size) == 0);
-    packed.body.resize(size);
+    packed.body = compressor.Compress(body_);
     packed.compressed = true;
   }
   body_.clear();
+  if (body_.capacity() > kKeptCapacity) body_.shrink_to_fit();  // one large event is no habit
   ids_.clear();
   origins_.clear();
   count_ = 0;

@@ -10,7 +10,6 @@
 //   body: per event varint length, stored record; plain or one zstd frame
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,19 +44,28 @@ struct ChunkView {
   std::string_view stored_body;
   bool compressed = false;
 };
-// Checks the whole chunk against its hash unless `trusted`.
+// Checks the whole chunk against its hash unless `trusted`; its shape always.
 Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted = false);
 // The body as it was before compression. kDamaged.
 Result<std::string> ChunkBody(const ChunkView& chunk);
 
+// The memory zstd works in: up to 14 MiB at the highest level, so one serves all streams. One
+// thread.
+class ChunkCompressor {
+ public:
+  explicit ChunkCompressor(int level);  // zstd, 1 to 9
+  ~ChunkCompressor();
+  ChunkCompressor(const ChunkCompressor&) = delete;
+  ChunkCompressor& operator=(const ChunkCompressor&) = delete;
+  std::string Compress(std::string_view raw);
+
+ private:
+  void* context_;
+};
+
 // Collects events of one stream, then compresses them once. One thread.
 class ChunkBuilder {
  public:
-  explicit ChunkBuilder(int compression_level);
-  ~ChunkBuilder();
-  ChunkBuilder(ChunkBuilder&&) noexcept;
-  ChunkBuilder& operator=(ChunkBuilder&&) noexcept;
-
   void Add(const Event& event, std::string_view origin);
   uint32_t count() const { return count_; }
   size_t raw_bytes() const { return body_.size(); }
@@ -74,11 +82,9 @@ class ChunkBuilder {
     SystemTime time_max;
   };
   // Gives what was added and begins anew.
-  Packed Pack();
+  Packed Pack(ChunkCompressor& compressor);
 
  private:
-  struct Compressor;
-  std::unique_ptr<Compressor> compressor_;
   std::string body_;
   std::string ids_;
   std::vector<std::pair<std::string, uint32_t>> origins_;

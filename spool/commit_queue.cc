@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "base/assert.h"
-#include "base/log.h"
 #include "base/thread.h"
 #include "spool/codec.h"
 #include "spool/record.h"
@@ -18,7 +17,6 @@ namespace {
 constexpr size_t kQueueBytesMax = size_t{64} << 20;
 constexpr size_t kChunkRawBytes = size_t{1} << 20;     // a chunk is closed once it has this much
 constexpr size_t kGroupRawBytesMax = size_t{8} << 20;  // then nothing more joins the group
-constexpr Micros kStepMax = std::chrono::hours(1);
 
 struct Request {
   std::vector<Event> events;
@@ -56,13 +54,11 @@ struct Group {
 }  // namespace
 
 struct CommitQueue::Impl {
-  Impl(JournalState& s, Dedupe d) : state(s), dedupe(std::move(d)) {
-    for (size_t i = 0; i < state.streams.size(); ++i) {
-      builders.emplace_back(state.options.compression_level);
-    }
-    accepted = state.last_accepted;
-    last_wall = state.options.clock->Now();
-    last_steady = state.options.clock->Steady();
+  Impl(JournalState& s, Dedupe d)
+      : state(s),
+        dedupe(std::move(d)),
+        compressor(s.options.compression_level),
+        builders(s.streams.size()) {
     open = std::make_unique<Group>(state.streams.size());
     packer = StartThread("packer", [this](std::stop_token stop) { PackLoop(stop); });
     writer = StartThread("writer", [this](std::stop_token) { WriteLoop(); });
@@ -84,25 +80,6 @@ struct CommitQueue::Impl {
     writer.join();
   }
 
-  // A wall clock that steps more than an hour from the monotonic one is not adopted.
-  SystemTime AcceptTime() {
-    const SystemTime wall = state.options.clock->Now();
-    const SteadyTime steady = state.options.clock->Steady();
-    const SystemTime expected = last_wall + (steady - last_steady);
-    const Micros step = wall > expected ? wall - expected : expected - wall;
-    last_steady = steady;
-    last_wall = expected;
-    if (step <= kStepMax) {
-      last_wall = wall;
-    } else if (!stepped) {
-      log::Error("The wall clock jumped and is not followed; accept times go on by the steady one.",
-                 {{"seconds", step.count() / 1'000'000}});
-    }
-    stepped = step > kStepMax;
-    accepted = std::max(accepted, last_wall);
-    return accepted;
-  }
-
   void PackLoop(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
     for (;;) {
@@ -120,7 +97,7 @@ struct CommitQueue::Impl {
         }
         lock.unlock();
         if (open->waiting.empty()) open->begun = state.options.clock->Steady();
-        const SystemTime now = AcceptTime();
+        const SystemTime now = state.accept_clock->Now();
         for (Request& request : taken) Add(std::move(request), now);
         open->accepted = now;
         lock.lock();
@@ -163,7 +140,7 @@ struct CommitQueue::Impl {
   }
 
   void CloseChunk(size_t at) {
-    if (builders[at].count() > 0) open->parts[at].chunks.push_back(builders[at].Pack());
+    if (builders[at].count() > 0) open->parts[at].chunks.push_back(builders[at].Pack(compressor));
   }
 
   void WriteLoop() {
@@ -286,12 +263,9 @@ struct CommitQueue::Impl {
 
   JournalState& state;
   Dedupe dedupe;                       // packer
+  ChunkCompressor compressor;          // packer
   std::vector<ChunkBuilder> builders;  // packer, by StreamId
   std::unique_ptr<Group> open;  // packer; only `waiting` and `raw_bytes` are asked under mutex
-  SystemTime accepted;
-  SystemTime last_wall;
-  SteadyTime last_steady;
-  bool stepped = false;
 
   std::mutex mutex;
   std::condition_variable wake_packer;

@@ -136,6 +136,8 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
   std::unique_lock<std::mutex> Exclusive() override { return std::unique_lock(writes_); }
   void AddTo(StoreBatch& batch, const std::vector<DeadLetter>& letters) override {
     for (const DeadLetter& letter : letters) {
+      // A target that was removed and begins anew may meet its old letters again.
+      if (const auto old = Get(letter.id)) Count(*old, -1);
       batch.Put(state_.dead, KeyOf(letter.id), Encode(letter));
     }
   }

@@ -16,16 +16,41 @@ constexpr std::chrono::seconds kEvery{1};
 constexpr int kChunksPerPass = 4096;
 constexpr int kChunksPerPassDisk = 64;  // gently: the disk may recover by itself
 
-struct Plan {
-  Trim trim;
-  uint64_t events = 0;
-  uint64_t undelivered = 0;
-  std::string cause;
-  bool full = false;
-  std::optional<SystemTime> oldest;
-};
-
 }  // namespace
+
+// One stream's chunks from the oldest on, as far as they were published when the sweep began.
+struct Janitor::Sweep {
+  StreamState* stream = nullptr;
+  Sequence end;
+  uint64_t end_bytes = 0;
+  Sequence settled;  // everything below is settled by every cursor that pins it
+  spool::Trim begun;
+  spool::Trim trim;  // where the stream will begin
+  std::unique_ptr<RocksStore::Iterator> it;
+  std::optional<ChunkHeader> oldest;  // the chunk at `trim`
+
+  // Takes a look at the chunk under the iterator.
+  Status Look() {
+    oldest.reset();
+    if (auto status = it->status(); !status) return status;
+    if (!it->Valid()) return {};
+    auto chunk = ParseChunk(it->value(), true);
+    if (!chunk) return Fail("stream '" + stream->options.name + "'", chunk.error());
+    if (chunk->header.end() <= end) oldest = std::move(chunk->header);
+    return {};
+  }
+  // Gives up the oldest chunk.
+  Status Drop() {
+    trim.sequence = oldest->end();
+    trim.ordinal = oldest->ordinal + oldest->count;
+    trim.bytes = oldest->bytes_before + it->value().size();
+    trim.raw_bytes = oldest->raw_before + oldest->raw_bytes;
+    trim.hash = oldest->hash;
+    it->Next();
+    return Look();
+  }
+  bool OldestIsSettled() const { return oldest->end() <= settled; }
+};
 
 Janitor::Janitor(JournalState& state) : state_(state) {
   LookAtDisk();
@@ -58,7 +83,11 @@ void Janitor::LookAtDisk() {
   struct statvfs volume {};
   DiskStatus disk;
   disk.used_bytes = state_.store->DiskBytes();
-  if (statvfs(state_.options.dir.c_str(), &volume) == 0) {
+  if (statvfs(state_.options.dir.c_str(), &volume) != 0) {  // then nothing new is known of it
+    std::lock_guard lock(disk_mutex_);
+    disk_.used_bytes = disk.used_bytes;
+    return;
+  } else {
     disk.free_bytes = uint64_t{volume.f_bavail} * volume.f_frsize;
     disk.capacity_bytes = uint64_t{volume.f_blocks} * volume.f_frsize;
     const uint64_t reserve = state_.options.disk_reserve_bytes;
@@ -82,118 +111,150 @@ Status Janitor::RunOnce() {
   std::lock_guard pass(pass_);
   if (state_.failed) return {};
   LookAtDisk();
-  SystemTime now;
-  std::vector<StreamState*> streams;
-  {
-    std::lock_guard lock(state_.mutex);
-    // Age is measured against the accept clock, which a jump of the wall clock does not move.
-    const SystemTime wall = state_.options.clock->Now();
-    now = wall - state_.last_accepted > std::chrono::hours(24 * 365)
-              ? state_.last_accepted
-              : std::max(wall, state_.last_accepted);
-    for (const auto& stream : state_.streams) streams.push_back(stream.get());
-    std::sort(streams.begin(), streams.end(), [](const StreamState* a, const StreamState* b) {
-      return a->oldest.value_or(SystemTime::max()) < b->oldest.value_or(SystemTime::max());
-    });
+  const SystemTime now = state_.accept_clock->AgeNow();
+  // One stream that cannot be read does not keep the others from their limits.
+  Status first;
+  const auto note = [&](Status status) {
+    if (first && !status) first = std::move(status);
+  };
+  for (const auto& stream : state_.streams) {
+    bool more = true;
+    while (more && !state_.failed) {
+      more = false;
+      note(TrimByAgeAndSize(*stream, now, more));
+    }
   }
-  for (StreamState* stream : streams) {
-    if (auto trimmed = Trim(*stream, now); !trimmed) return trimmed;
-  }
-  return {};
+  if (state_.disk_full) note(TrimForDisk(now));
+  return first;
 }
 
-Status Janitor::Trim(StreamState& stream, SystemTime now) {
-  Plan plan;
-  RetentionView view;
-  Sequence end;
-  uint64_t end_bytes;
-  uint64_t needed_from = 0;  // the lowest ordinal that some pinning cursor has not settled
+Janitor::Sweep Janitor::Begin(StreamState& stream) const {
+  Sweep sweep;
+  sweep.stream = &stream;
   {
     std::lock_guard lock(state_.mutex);
-    plan.trim = stream.trim;
-    end = stream.end;
-    end_bytes = stream.end_bytes;
-    needed_from = stream.end_ordinal;
-    view.settled = end;
+    sweep.begun = sweep.trim = stream.trim;
+    sweep.end = sweep.settled = stream.end;
+    sweep.end_bytes = stream.end_bytes;
     for (const auto& [name, cursor] : state_.cursors) {
       if (!cursor.pins) continue;
       for (const auto& place : cursor.places) {
         if (place.stream != stream.id || place.next >= stream.end_ordinal) continue;
-        view.settled = std::min(view.settled, cursor.next);
-        needed_from = std::min(needed_from, place.next);
+        sweep.settled = std::min(sweep.settled, cursor.next);
       }
     }
   }
+  sweep.it = state_.store->NewIterator(stream.family);
+  sweep.it->Seek(codec::SequenceKey(sweep.trim.sequence.value));
+  return sweep;
+}
+
+Status Janitor::TrimByAgeAndSize(StreamState& stream, SystemTime now, bool& more) {
+  Sweep sweep = Begin(stream);
+  RetentionView view;
+  view.settled = sweep.settled;
   view.age_max = stream.options.age_max;
   view.bytes_max = stream.options.bytes_max;
   view.when_full = stream.options.when_full;
   view.now = now;
-  view.disk_low = state_.disk_full;
-  const Sequence begin = plan.trim.sequence;
-  const uint64_t begin_ordinal = plan.trim.ordinal;
-  const uint64_t begin_bytes = plan.trim.bytes;
-  const auto it = state_.store->NewIterator(stream.family);
-  int chunks = 0;
-  const int chunks_max = view.disk_low ? kChunksPerPassDisk : kChunksPerPass;
-  for (it->Seek(codec::SequenceKey(begin.value)); it->Valid(); it->Next()) {
-    auto chunk = ParseChunk(it->value(), true);
-    if (!chunk) return tl::unexpected(chunk.error());
-    const ChunkHeader& header = chunk->header;
-    if (header.end() > end) break;  // not published when this pass began
-    view.retained_bytes = end_bytes - plan.trim.bytes;
-    const RetentionRuling ruling = Judge(view, header.end(), header.accepted);
-    plan.full = ruling.full;
-    plan.oldest = header.accepted;
-    if (!ruling.drop || ++chunks > chunks_max) break;
-    plan.cause = ruling.cause;
-    plan.oldest.reset();
-    plan.trim.sequence = header.end();
-    plan.trim.ordinal = header.ordinal + header.count;
-    plan.trim.bytes = header.bytes_before + it->value().size();
-    plan.trim.raw_bytes = header.raw_before + header.raw_bytes;
-    plan.trim.hash = header.hash;
+  bool full = false;
+  const char* cause = "";
+  Status looked = sweep.Look();
+  for (int chunks = 0; looked && sweep.oldest; ++chunks) {
+    view.retained_bytes = sweep.end_bytes - sweep.trim.bytes;
+    const RetentionRuling ruling = Judge(view, sweep.oldest->end(), sweep.oldest->accepted);
+    full = ruling.full;
+    more = ruling.drop && chunks == kChunksPerPass;
+    if (!ruling.drop || more) break;
+    cause = ruling.cause;
+    looked = sweep.Drop();
   }
-  if (auto status = it->status(); !status) return status;
-  if (plan.full != stream.full.exchange(plan.full)) {
-    plan.full
-        ? log::Error("The stream is full of events that targets still need; new ones are refused.",
-                     {{"stream", stream.options.name}})
-        : log::Info("The stream has room again.", {{"stream", stream.options.name}});
+  if (full != stream.full.exchange(full)) {
+    full ? log::Error("The stream is full of events that targets still need; new ones are refused.",
+                      {{"stream", stream.options.name}})
+         : log::Info("The stream has room again.", {{"stream", stream.options.name}});
   }
-  if (plan.trim.sequence == begin) return {};
-  plan.events = plan.trim.ordinal - begin_ordinal;
-  if (plan.trim.ordinal > needed_from) {
-    plan.undelivered = plan.trim.ordinal - std::max(needed_from, begin_ordinal);
+  if (auto finished = Finish(sweep, cause, now); !finished) return finished;
+  return looked;
+}
+
+Status Janitor::TrimForDisk(SystemTime now) {
+  std::vector<Sweep> sweeps;
+  std::vector<std::optional<DiskCandidate>> oldest;
+  Status first;
+  const auto look = [&](size_t i) {
+    const Sweep& sweep = sweeps[i];
+    oldest[i].reset();
+    if (!sweep.oldest) return;
+    oldest[i] = DiskCandidate{sweep.oldest->accepted, sweep.OldestIsSettled(),
+                              sweep.stream->options.when_full};
+  };
+  for (const auto& stream : state_.streams) {
+    sweeps.push_back(Begin(*stream));
+    oldest.emplace_back();
+    if (auto looked = sweeps.back().Look(); !looked && first) first = looked;
+    look(sweeps.size() - 1);
   }
+  // What is settled has to be gone everywhere before anything that a target still needs.
+  const bool undelivered = !ChooseForDisk(oldest, false);
+  for (int chunks = 0; chunks < kChunksPerPassDisk; ++chunks) {
+    const auto chosen = ChooseForDisk(oldest, undelivered);
+    if (!chosen) break;
+    if (auto looked = sweeps[*chosen].Drop(); !looked && first) first = looked;
+    look(*chosen);
+  }
+  for (Sweep& sweep : sweeps) {
+    if (auto finished = Finish(sweep, "disk", now); !finished) return finished;
+  }
+  return first;
+}
+
+Status Janitor::Finish(Sweep& sweep, const char* cause, SystemTime now) {
+  if (sweep.trim.sequence == sweep.begun.sequence) return {};
+  StreamState& stream = *sweep.stream;
+  Marker marker{Marker::Kind::kEvicted,
+                stream.options.name,
+                {sweep.begun.sequence, sweep.trim.sequence},
+                sweep.trim.ordinal - sweep.begun.ordinal,
+                0,
+                sweep.trim.bytes - sweep.begun.bytes,
+                cause,
+                now};
   // Synced, before anything is reclaimed: no power cut brings back a cursor older than this.
   StoreBatch batch;
-  batch.Put(state_.meta, "t/" + stream.options.name, EncodeTrim(plan.trim));
+  batch.Put(state_.meta, "t/" + stream.options.name, EncodeTrim(sweep.trim));
   {
     std::lock_guard lock(state_.mutex);
-    state_.AddMarker(batch, {Marker::Kind::kEvicted,
-                             stream.options.name,
-                             {begin, plan.trim.sequence},
-                             plan.events,
-                             plan.undelivered,
-                             plan.trim.bytes - begin_bytes,
-                             plan.cause,
-                             now});
+    uint64_t needed_from = sweep.trim.ordinal;  // as cursors stand now, not when the sweep began
+    for (const auto& [name, cursor] : state_.cursors) {
+      if (!cursor.pins) continue;
+      for (const auto& place : cursor.places) {
+        if (place.stream == stream.id) needed_from = std::min(needed_from, place.next);
+      }
+    }
+    marker.undelivered = sweep.trim.ordinal - std::max(needed_from, sweep.begun.ordinal);
+    state_.AddMarker(batch, marker);
   }
   if (auto written = state_.Write(batch, true); !written) return written;
   {
     std::lock_guard lock(state_.mutex);
-    stream.trim = plan.trim;
-    stream.oldest = plan.trim.sequence >= stream.end ? std::nullopt : plan.oldest;
+    stream.trim = sweep.trim;
+    if (sweep.oldest) {
+      stream.oldest = sweep.oldest->accepted;
+    } else {  // what came since the sweep began is newer than that
+      stream.oldest = sweep.trim.sequence >= stream.end ? std::nullopt : stream.newest;
+    }
   }
-  if (plan.undelivered > 0) {
+  if (marker.undelivered > 0) {
     log::Error("Events were evicted before every target had them.",
                {{"stream", stream.options.name},
-                {"first", ToText(begin)},
-                {"end", ToText(plan.trim.sequence)},
-                {"undelivered", plan.undelivered},
-                {"cause", plan.cause}});
+                {"first", ToText(marker.range.first)},
+                {"end", ToText(marker.range.end)},
+                {"undelivered", marker.undelivered},
+                {"cause", marker.cause}});
   }
-  state_.store->DropBefore(stream.family, codec::SequenceKey(plan.trim.sequence.value));
+  sweep.it.reset();  // or it would keep the files alive
+  state_.store->DropBefore(stream.family, codec::SequenceKey(sweep.trim.sequence.value));
   return {};
 }
 

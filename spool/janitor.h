@@ -18,7 +18,11 @@ class Janitor {
   DiskStatus disk() const;
 
  private:
-  Status Trim(StreamState& stream, SystemTime now);
+  struct Sweep;
+  Sweep Begin(StreamState& stream) const;
+  Status TrimByAgeAndSize(StreamState& stream, SystemTime now, bool& more);
+  Status TrimForDisk(SystemTime now);
+  Status Finish(Sweep& sweep, const char* cause, SystemTime now);
   void LookAtDisk();
 
   JournalState& state_;

@@ -1,82 +1,21 @@
 #include "spool/journal.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <future>
 
 #include "base/assert.h"
-#include "base/log.h"
 #include "spool/codec.h"
 #include "spool/commit_queue.h"
+#include "spool/directory.h"
 #include "spool/janitor.h"
 #include "spool/journal_state.h"
+#include "spool/load.h"
 #include "spool/reader.h"
 #include "spool/records.h"
 
 namespace spool {
 
 namespace {
-
-constexpr std::string_view kFormat = "spool-journal 1";
-constexpr std::string_view kFamilyPrefix = "stream:";
-
-// Holds the directory: at most one process may acknowledge into it.
-class DirectoryLock {
- public:
-  ~DirectoryLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Status Take(const std::string& dir) {
-    std::error_code error;
-    std::filesystem::create_directories(dir, error);
-    if (error) {
-      return Fail(Code::kStorage, "cannot make the data directory " + dir + ": " + error.message());
-    }
-    chmod(dir.c_str(), 0700);
-    fd_ = open((dir + "/LOCK").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd_ < 0) {
-      return Fail(Code::kStorage, "cannot open " + dir + "/LOCK: " + std::string(strerror(errno)));
-    }
-    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-      return Fail(Code::kConflict, "the data directory " + dir + " is in use by another process");
-    }
-    return {};
-  }
-
- private:
-  int fd_ = -1;
-};
-
-uint64_t FreeBytes(const std::string& dir) {
-  struct statvfs volume {};
-  if (statvfs(dir.c_str(), &volume) != 0) return 0;
-  return uint64_t{volume.f_bavail} * volume.f_frsize;
-}
-
-// A full volume cannot be opened (recovery itself writes), so some room is kept aside.
-void FreeReserve(const JournalOptions& options) {
-  const std::string path = options.dir + "/RESERVE";
-  if (options.reserve_file_bytes == 0 || FreeBytes(options.dir) >= options.reserve_file_bytes) {
-    return;
-  }
-  if (unlink(path.c_str()) == 0) log::Warn("The volume is full; the reserve file was freed.");
-}
-void KeepReserve(const JournalOptions& options) {
-  const std::string path = options.dir + "/RESERVE";
-  const uint64_t size = options.reserve_file_bytes;
-  if (size == 0 || access(path.c_str(), F_OK) == 0 || FreeBytes(options.dir) < 4 * size) return;
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return;
-  const bool kept = posix_fallocate(fd, 0, static_cast<off_t>(size)) == 0;
-  close(fd);
-  if (!kept) unlink(path.c_str());
-}
 
 Status CheckOptions(const JournalOptions& options) {
   if (options.streams.empty() || options.streams.size() >= kStreamsMax) {
@@ -87,6 +26,10 @@ Status CheckOptions(const JournalOptions& options) {
         stream.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") !=
             std::string::npos) {
       return Fail(Code::kInvalid, "'" + stream.name + "' is no name for a stream");
+    }
+    if (std::count_if(options.streams.begin(), options.streams.end(),
+                      [&](const auto& other) { return other.name == stream.name; }) > 1) {
+      return Fail(Code::kInvalid, "there are two streams named '" + stream.name + "'");
     }
   }
   return {};
@@ -103,195 +46,106 @@ class Journal::Impl {
     records.reset();
     for (const auto& [name, cursor] : state.cursors) SPOOL_ASSERT(!cursor.open);
     // A clean stop leaves nothing to the next start's recovery but what a crash would.
-    if (!state.failed && state.store != nullptr) {
+    if (!state.failed && opened) {
       StoreBatch batch;
       for (const auto& [name, cursor] : state.cursors) {
         batch.Put(state.meta, state.CursorKey(name), state.EncodeCursor(cursor));
       }
-      batch.Put(state.meta, "format", kFormat);
       static_cast<void>(state.Write(batch, true));
     }
     state.store.reset();
   }
 
   Status Open() {
-    if (auto taken = lock.Take(state.options.dir); !taken) return taken;
-    FreeReserve(state.options);
+    const JournalOptions& options = state.options;
+    if (auto taken = lock.Take(options.dir); !taken) return taken;
+    auto made = ReadFormatFile(options.dir);
+    if (!made) return tl::unexpected(made.error());
+    FreeReserve(options.dir, options.reserve_file_bytes);
+    const std::string dir = options.dir + "/db";
+    if (*made && !RocksStore::Exists(dir, options.env)) {
+      return Fail(Code::kDamaged, "a journal was made in " + options.dir +
+                                      ", and its database is gone: " + dir + " has no CURRENT");
+    }
     std::vector<std::string> families = {"dead_letters"};
-    for (const auto& stream : state.options.streams) {
+    for (const auto& stream : options.streams) {
       families.push_back(std::string(kFamilyPrefix) + stream.name);
     }
-    const std::string dir = state.options.dir + "/db";
-    auto store = RocksStore::Open(dir, families, state.options.env);
+    auto store = RocksStore::Open(dir, families, options.env);
     if (!store) return tl::unexpected(store.error());
     state.store = std::move(*store);
     state.meta = state.store->Family("default");
     state.dead = state.store->Family("dead_letters");
-    if (auto checked = CheckFormat(); !checked) return checked;
-    if (auto loaded = LoadStreams(); !loaded) return loaded;
-    if (auto loaded = LoadCursors(); !loaded) return loaded;
-    if (auto loaded = LoadMarkers(); !loaded) return loaded;
+    if (auto checked = CheckFormat(*made); !checked) return checked;
+    if (auto loaded = LoadStreams(state); !loaded) return loaded;
+    if (auto loaded = LoadCursors(state); !loaded) return loaded;
+    if (auto loaded = LoadMarkers(state); !loaded) return loaded;
     auto dead = OpenDeadLetters(state);
     if (!dead) return tl::unexpected(dead.error());
     dead_letters = std::move(*dead);
     records = MakeRecords(state);
-    Dedupe dedupe(state.options.dedupe_window, state.options.dedupe_entries);
-    if (auto rebuilt = Rebuild(dedupe); !rebuilt) return rebuilt;
+    Dedupe dedupe(options.dedupe_window, options.dedupe_entries);
+    if (auto rebuilt = RebuildDedupe(state, dedupe); !rebuilt) return rebuilt;
+    // Everything fits: from here on the directory is changed.
+    if (auto kept = KeepFormat(*made); !kept) return kept;
+    if (auto kept = KeepSpecial(); !kept) return kept;
+    for (const auto& stream : state.streams) {
+      state.store->DropBefore(stream->family, codec::SequenceKey(stream->trim.sequence.value));
+    }
+    KeepReserve(options.dir, options.reserve_file_bytes);
+    state.accept_clock = std::make_unique<AcceptClock>(*options.clock, state.last_accepted);
+    opened = true;
     queue = std::make_unique<CommitQueue>(state, std::move(dedupe));
-    KeepReserve(state.options);
     janitor = std::make_unique<Janitor>(state);
     return {};
   }
 
-  Status CheckFormat() {
+  // The database says its format too, in the log, before FORMAT is written. So a database without
+  // it is new, or has lost its log.
+  Status CheckFormat(bool made) {
     auto format = state.store->Get(state.meta, "format");
     if (!format) return tl::unexpected(format.error());
-    if (*format) {
-      if (**format == kFormat) return {};
+    if (*format && **format != kJournalFormat) {
       return Fail(Code::kInvalid, "the data directory has the format '" + **format +
                                       "', which this version cannot read");
     }
-    state.created = true;
+    if (!*format && made) {
+      return Fail(Code::kDamaged, "the database in " + state.options.dir +
+                                      " has lost what was written to it first");
+    }
+    state.created = !*format;
+    return {};
+  }
+  Status KeepFormat(bool made) {
+    if (state.created) {
+      if (state.end > Sequence{1}) {
+        return Fail(Code::kDamaged, "the database in " + state.options.dir + " is none of ours");
+      }
+      StoreBatch batch;
+      batch.Put(state.meta, "format", kJournalFormat);
+      if (auto written = state.Write(batch, true); !written) return written;
+    }
+    return made ? Status{} : WriteFormatFile(state.options.dir);
+  }
+
+  // Special streams stay so when the config does not name them any more.
+  Status KeepSpecial() {
     StoreBatch batch;
-    batch.Put(state.meta, "format", kFormat);
-    return state.Write(batch, true);
-  }
-
-  Status LoadStreams() {
-    std::vector<StreamOptions> all = state.options.streams;
-    const size_t configured = all.size();
-    for (const std::string& family : state.store->Families()) {
-      if (family.rfind(kFamilyPrefix, 0) != 0) continue;
-      const std::string name = family.substr(kFamilyPrefix.size());
-      if (std::none_of(all.begin(), all.end(), [&](const auto& s) { return s.name == name; })) {
-        StreamOptions kept;
-        kept.name = name;
-        all.push_back(kept);
-      }
-    }
-    if (all.size() > kStreamsMax) return Fail(Code::kInvalid, "the journal has too many streams");
-    for (size_t i = 0; i < all.size(); ++i) {
-      auto stream = std::make_unique<StreamState>();
-      stream->id = {static_cast<uint8_t>(i)};
-      stream->options = all[i];
-      stream->configured = i < configured;
-      stream->family = state.store->Family(std::string(kFamilyPrefix) + all[i].name);
-      if (auto loaded = LoadStream(*stream); !loaded) return loaded;
-      state.end = std::max({state.end, stream->end});
-      if (stream->newest) state.last_accepted = std::max(state.last_accepted, *stream->newest);
-      state.streams.push_back(std::move(stream));
-    }
-    return {};
-  }
-
-  Status LoadStream(StreamState& stream) {
-    auto trim = state.store->Get(state.meta, "t/" + stream.options.name);
-    if (!trim) return tl::unexpected(trim.error());
-    if (*trim) {
-      auto decoded = DecodeTrim(**trim);
-      if (!decoded) return tl::unexpected(decoded.error());
-      stream.trim = *decoded;
-      state.store->DropBefore(stream.family, codec::SequenceKey(stream.trim.sequence.value));
-    }
-    stream.end = stream.trim.sequence;
-    stream.end_ordinal = stream.trim.ordinal;
-    stream.end_bytes = stream.trim.bytes;
-    stream.end_raw_bytes = stream.trim.raw_bytes;
-    stream.last_hash = stream.trim.hash;
-    const auto it = state.store->NewIterator(stream.family);
-    it->SeekToLast();
-    if (auto status = it->status(); !status) return status;
-    if (!it->Valid() || codec::SequenceOfKey(it->key()) < stream.trim.sequence.value) return {};
-    auto last = ParseChunk(it->value());
-    if (!last)
-      return Fail("the newest chunk of stream '" + stream.options.name + "'", last.error());
-    stream.end = last->header.end();
-    stream.end_ordinal = last->header.ordinal + last->header.count;
-    stream.end_bytes = last->header.bytes_before + it->value().size();
-    stream.end_raw_bytes = last->header.raw_before + last->header.raw_bytes;
-    stream.last_hash = last->header.hash;
-    stream.newest = last->header.accepted;
-    it->Seek(codec::SequenceKey(stream.trim.sequence.value));
-    if (auto status = it->status(); !status) return status;
-    auto first = ParseChunk(it->value());
-    if (!first)
-      return Fail("the oldest chunk of stream '" + stream.options.name + "'", first.error());
-    if (first->header.ordinal != stream.trim.ordinal) {
-      return Fail(Code::kDamaged,
-                  "stream '" + stream.options.name + "' does not begin where retention left it");
-    }
-    stream.oldest = first->header.accepted;
-    return {};
-  }
-
-  Status LoadCursors() {
-    const auto it = state.store->NewIterator(state.meta);
-    for (it->Seek("c/"); it->Valid() && it->key().substr(0, 2) == "c/"; it->Next()) {
-      std::string name(it->key().substr(2));
-      auto cursor = DecodeCursor(state, name, it->value());
-      if (!cursor) return tl::unexpected(cursor.error());
-      for (const auto& place : cursor->places) {
-        if (place.next > state.streams[place.stream.value]->end_ordinal) {
-          return Fail(Code::kDamaged, "the cursor '" + name +
-                                          "' lies beyond the end: acknowledged events are missing");
-        }
-      }
-      // The end may lie behind a cursor that had passed over sequences of other streams only.
-      state.end = std::max(state.end, cursor->next);
-      state.cursors.emplace(std::move(name), std::move(*cursor));
-    }
-    return it->status();
-  }
-
-  Status LoadMarkers() {
-    const auto it = state.store->NewIterator(state.meta);
-    for (it->Seek("m/"); it->Valid() && it->key().substr(0, 2) == "m/"; it->Next()) {
-      auto marker = DecodeMarker(it->value());
-      if (!marker) return tl::unexpected(marker.error());
-      state.markers.push_back(std::move(*marker));
-      state.next_marker = codec::SequenceOfKey(it->key().substr(2)) + 1;
-    }
-    return it->status();
-  }
-
-  // The dedupe horizon from the ids in the chunk headers of the tail.
-  Status Rebuild(Dedupe& dedupe) const {
-    struct Tail {
-      Sequence first;
-      SystemTime accepted;
-      std::vector<Hash128> keys;
-    };
-    std::vector<Tail> tails;
-    const SystemTime oldest = state.last_accepted - state.options.dedupe_window;
-    if (state.options.dedupe_entries == 0 || state.options.dedupe_window.count() == 0) return {};
+    bool changed = false;
     for (const auto& stream : state.streams) {
-      size_t taken = 0;
-      const auto it = state.store->NewIterator(stream->family);
-      for (it->SeekToLast(); it->Valid() && taken < state.options.dedupe_entries; it->Prev()) {
-        if (codec::SequenceOfKey(it->key()) < stream->trim.sequence.value) break;
-        auto chunk = ParseChunk(it->value(), true);
-        if (!chunk) return Fail("stream '" + stream->options.name + "'", chunk.error());
-        if (chunk->header.accepted < oldest) break;
-        Tail tail{chunk->header.first, chunk->header.accepted, {}};
-        size_t at = 0;
-        for (const auto& [origin, count] : chunk->header.origins) {
-          for (uint32_t i = 0; i < count; ++i, at += 16) {
-            Hash128 id;
-            std::copy_n(chunk->ids.data() + at, 16, reinterpret_cast<char*>(id.bytes.data()));
-            tail.keys.push_back(Dedupe::Key(origin, id));
-          }
-        }
-        taken += tail.keys.size();
-        tails.push_back(std::move(tail));
+      if (!stream->configured) continue;
+      const std::string key = SpecialKey(stream->options.name);
+      auto kept = state.store->Get(state.meta, key);
+      if (!kept) return tl::unexpected(kept.error());
+      if (kept->has_value() == stream->options.special) continue;
+      changed = true;
+      if (stream->options.special) {
+        batch.Put(state.meta, key, "1");
+      } else {
+        batch.Delete(state.meta, key);
       }
-      if (auto status = it->status(); !status) return status;
     }
-    std::sort(tails.begin(), tails.end(),
-              [](const Tail& a, const Tail& b) { return a.first < b.first; });
-    for (const Tail& tail : tails) {
-      for (const Hash128& key : tail.keys) dedupe.SeenOrAdd(key, tail.accepted);
-    }
-    return {};
+    return changed ? state.Write(batch, true) : Status{};
   }
 
   // The first sequence of one stream accepted at or after `t`; binary search over chunk headers.
@@ -338,6 +192,8 @@ class Journal::Impl {
 
   DirectoryLock lock;
   JournalState state;
+  bool opened = false;        // what is stored fits its checks
+  std::mutex cursor_changes;  // one cursor is opened or removed at a time
   std::unique_ptr<DeadLetters> dead_letters;
   std::unique_ptr<Records> records;
   std::unique_ptr<CommitQueue> queue;
@@ -388,7 +244,8 @@ std::unique_ptr<Reader> Journal::NewReader(StreamSet streams) const {
 bool Journal::WaitFor(Sequence from, Millis timeout, std::stop_token stop) const {
   const JournalState& state = impl_->state;
   std::unique_lock lock(state.mutex);
-  state.moved.wait_for(lock, stop, timeout, [&] { return state.end > from || state.failed; });
+  // After a failure nothing comes any more: then only `stop` ends the wait early.
+  state.moved.wait_for(lock, stop, timeout, [&] { return state.end > from; });
   return state.end > from;
 }
 
@@ -447,6 +304,7 @@ StreamSet Journal::AllWithSpecial() const {
 
 Result<std::unique_ptr<Cursor>> Journal::OpenCursor(const CursorOptions& options) {
   JournalState& state = impl_->state;
+  const std::lock_guard changes(impl_->cursor_changes);
   CursorData data;
   bool known = false;
   {
@@ -458,6 +316,9 @@ Result<std::unique_ptr<Cursor>> Journal::OpenCursor(const CursorOptions& options
       }
       known = true;
       data = found->second;
+    } else if (options.start > state.end) {
+      return Fail(Code::kInvalid, "sequence " + ToText(options.start) + " lies beyond the end (" +
+                                      ToText(state.end) + ")");
     }
   }
   if (!known) {
@@ -495,6 +356,7 @@ Result<std::unique_ptr<Cursor>> Journal::OpenCursor(const CursorOptions& options
 
 Status Journal::RemoveCursor(std::string_view name) {
   JournalState& state = impl_->state;
+  const std::lock_guard changes(impl_->cursor_changes);
   {
     std::lock_guard lock(state.mutex);
     const auto found = state.cursors.find(name);
@@ -556,7 +418,9 @@ DiskStatus Journal::Disk() const { return impl_->janitor->disk(); }
 
 std::vector<Marker> Journal::Markers() const {
   std::lock_guard lock(impl_->state.mutex);
-  return {impl_->state.markers.begin(), impl_->state.markers.end()};
+  std::vector<Marker> all;
+  for (const auto& kept : impl_->state.markers) all.push_back(kept.marker);
+  return all;
 }
 
 bool Journal::created() const { return impl_->state.created; }

@@ -87,7 +87,8 @@ struct StreamStatus {
 
 struct CursorStatus;
 
-// Why a range is not there any more, kept for good (the newest kMarkersMax of each kind).
+// Why a range is not there any more: the newest 1,000 of each kind, those with undelivered events
+// counted apart. Evictions of one stream, cause and day that follow each other are one marker.
 struct Marker {
   enum class Kind : uint8_t { kEvicted = 0, kSkipped = 1, kLost = 2 };
   Kind kind = Kind::kEvicted;
@@ -111,8 +112,8 @@ struct DiskStatus {
 class Journal {
  public:
   // Opens or creates. kConflict if another process has it; kDamaged if what is there fails its
-  // checks (nothing is changed then); kStorage if the volume refuses; kInvalid for bad options or
-  // a format written by a newer major version.
+  // checks or is not all there (no event, cursor or marker is changed then); kStorage if the volume
+  // refuses; kInvalid for bad options or a format of another version (nothing is touched then).
   static Result<std::unique_ptr<Journal>> Open(JournalOptions options);
 
   // Refuses new appends, finishes what is queued, syncs, closes. Every Cursor, Reader and other
@@ -158,7 +159,7 @@ class Journal {
   };
   // Opens the cursor of that name or creates it (synced). The set of streams may differ from the
   // last time: new ones begin at the cursor's place, gone ones leave the account. kConflict if
-  // it is open already.
+  // it is open already; kInvalid when `start` lies beyond the end.
   Result<std::unique_ptr<Cursor>> OpenCursor(const CursorOptions& options);
   // Removes a cursor that is not open. kNotFound, kConflict.
   Status RemoveCursor(std::string_view name);

@@ -1,5 +1,7 @@
 #include "spool/journal_state.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "spool/codec.h"
 
@@ -49,19 +51,63 @@ Result<uint64_t> JournalState::OrdinalAt(const StreamState& stream, Sequence seq
   it->SeekForPrev(codec::SequenceKey(sequence.value - 1));
   if (auto status = it->status(); !status) return tl::unexpected(status.error());
   if (!it->Valid() || codec::SequenceOfKey(it->key()) < trim.sequence.value) return trim.ordinal;
-  auto chunk = ParseChunk(it->value(), true);
-  if (!chunk) return tl::unexpected(chunk.error());
-  return chunk->header.ordinal +
-         std::min<uint64_t>(chunk->header.count, sequence - chunk->header.first);
+  auto chunk = ParseChunk(it->value());
+  if (chunk) {
+    return chunk->header.ordinal +
+           std::min<uint64_t>(chunk->header.count, sequence - chunk->header.first);
+  }
+  // How far the damaged chunk goes only the next one knows.
+  it->Next();
+  if (auto status = it->status(); !status) return tl::unexpected(status.error());
+  if (!it->Valid()) return tl::unexpected(chunk.error());
+  auto after = ParseChunk(it->value());
+  if (!after) return tl::unexpected(after.error());
+  if (after->header.first != sequence) {
+    return Fail("before sequence " + ToText(sequence) + ", and stream '" + stream.options.name +
+                    "' goes on at " + ToText(after->header.first),
+                chunk.error());
+  }
+  return after->header.ordinal;
 }
 
+namespace {
+
+// Markers that push each other out.
+bool SameClass(const Marker& a, const Marker& b) {
+  return a.kind == b.kind && (a.undelivered > 0) == (b.undelivered > 0);
+}
+bool Continues(const Marker& last, const Marker& next) {
+  constexpr int64_t kDayMicros = int64_t{24} * 3600 * 1'000'000;
+  return next.kind == Marker::Kind::kEvicted && last.kind == next.kind &&
+         last.subject == next.subject && last.cause == next.cause && last.undelivered == 0 &&
+         next.undelivered == 0 && last.range.end == next.range.first &&
+         ToMicros(last.time) / kDayMicros == ToMicros(next.time) / kDayMicros;
+}
+
+}  // namespace
+
 void JournalState::AddMarker(StoreBatch& batch, Marker marker) {
-  batch.Put(meta, "m/" + codec::SequenceKey(next_marker++), EncodeMarker(marker));
-  markers.push_back(std::move(marker));
-  if (markers.size() > kMarkersMax) {
-    batch.Delete(meta, "m/" + codec::SequenceKey(next_marker - markers.size()));
-    markers.pop_front();
+  const auto key = [](uint64_t number) { return "m/" + codec::SequenceKey(number); };
+  for (auto it = markers.rbegin(); it != markers.rend(); ++it) {
+    if (!Continues(it->marker, marker)) continue;
+    Marker& grown = it->marker;
+    grown.range.end = marker.range.end;
+    grown.events += marker.events;
+    grown.bytes += marker.bytes;
+    grown.time = marker.time;
+    return batch.Put(meta, key(it->number), EncodeMarker(grown));
   }
+  size_t same = 1;
+  for (const auto& kept : markers) same += SameClass(kept.marker, marker) ? 1 : 0;
+  if (same > kMarkersMax) {
+    const auto oldest = std::find_if(markers.begin(), markers.end(), [&](const auto& kept) {
+      return SameClass(kept.marker, marker);
+    });
+    batch.Delete(meta, key(oldest->number));
+    markers.erase(oldest);
+  }
+  batch.Put(meta, key(next_marker), EncodeMarker(marker));
+  markers.push_back({next_marker++, std::move(marker)});
 }
 
 std::string EncodeTrim(const Trim& trim) {

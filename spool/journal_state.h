@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "spool/accept_clock.h"
 #include "spool/chunk.h"
 #include "spool/cursor.h"
 #include "spool/journal.h"
@@ -57,8 +58,14 @@ struct CursorData {
   std::vector<Place> places;
 };
 
+struct KeptMarker {
+  uint64_t number = 0;
+  Marker marker;
+};
+
 struct JournalState {
   JournalOptions options;
+  std::unique_ptr<AcceptClock> accept_clock;
   std::unique_ptr<RocksStore> store;
   FamilyId meta;
   FamilyId dead;
@@ -70,7 +77,7 @@ struct JournalState {
   Sequence end{1};
   SystemTime last_accepted;
   std::map<std::string, CursorData, std::less<>> cursors;
-  std::deque<Marker> markers;
+  std::deque<KeptMarker> markers;  // rising numbers
   uint64_t next_marker = 1;
   bool disk_low = false;
   std::atomic<bool> failed{false};
@@ -86,7 +93,10 @@ struct JournalState {
   Account Derive(const CursorData& data) const;  // mutex held
   // The ordinal of the first event of the stream at or after `sequence`.
   Result<uint64_t> OrdinalAt(const StreamState& stream, Sequence sequence) const;
-  void AddMarker(StoreBatch& batch, Marker marker);  // mutex held
+  // Adds to the batch and to `markers`; mutex held. What retention does all day becomes one marker
+  // a stream and day. Of each class the oldest beyond kMarkersMax goes; markers that tell of events
+  // some target never had are a class of their own, which routine cannot push out.
+  void AddMarker(StoreBatch& batch, Marker marker);
 };
 
 std::string EncodeTrim(const Trim& trim);
@@ -96,6 +106,7 @@ Result<CursorData> DecodeCursor(const JournalState& state, std::string name,
 std::string EncodeMarker(const Marker& marker);
 Result<Marker> DecodeMarker(std::string_view bytes);
 inline constexpr size_t kMarkersMax = 1000;
+inline std::string SpecialKey(std::string_view stream) { return "s/" + std::string(stream); }
 
 std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams);
 class DeadLetterWriter;

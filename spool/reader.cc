@@ -21,6 +21,10 @@ struct Lane {
   const StreamState* stream = nullptr;
   std::shared_ptr<Chunk> chunk;  // the first one that ends after `known_from`
   Sequence known_from;
+  // Why there is no chunk, and the first sequence at which the missing one may begin: what other
+  // streams have before that is still to be read.
+  std::optional<Error> damage;
+  Sequence damage_at;
   bool opened = false;  // body is there
   uint32_t index = 0;   // the next event's place in the chunk
   size_t offset = 0;    // and its place in the body
@@ -44,15 +48,27 @@ class MergingReader final : public Reader {
   }
 
   Result<Page> Read(Sequence from, const ReadLimits& limits) override {
-    Page page;
-    auto read = Fill(from, limits, page);
-    for (Lane& lane : lanes_) lane.it.reset();  // none is held between calls
-    // What could be read before the damage is given first; the next call reports it.
-    if (!read && page.events.empty() && page.lost.empty()) return tl::unexpected(read.error());
-    return page;
+    for (;;) {
+      Page page;
+      auto read = Fill(from, limits, page);
+      for (Lane& lane : lanes_) lane.it.reset();  // none is held between calls
+      // What could be read before the damage is given first; the next call reports it.
+      if (read || !page.events.empty()) return page;
+      // Retention may have taken chunks while this looked for them. It only goes forward, so this
+      // comes to an end.
+      if (!Trimmed()) return tl::unexpected(read.error());
+    }
   }
 
  private:
+  // Retention moved a stream's beginning since the last Fill looked.
+  bool Trimmed() const {
+    std::lock_guard lock(state_.mutex);
+    return std::any_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
+      return lane.stream->trim.sequence != lane.trim.sequence;
+    });
+  }
+
   Status Fill(Sequence from, const ReadLimits& limits, Page& page) {
     Sequence end;
     page.next = from;
@@ -68,26 +84,38 @@ class MergingReader final : public Reader {
       if (from < lane.trim.sequence) {
         page.lost.push_back({lane.stream->id, lane.trim.sequence, lane.trim.ordinal});
       }
-      if (auto placed = Place(lane, std::max(from, lane.trim.sequence)); !placed) return placed;
+      const Sequence begin = std::max(from, lane.trim.sequence);
+      lane.damage_at = begin;
+      Keep(lane, Place(lane, begin));
     }
     size_t bytes = 0;
     for (;;) {
       Lane* first = nullptr;
       for (Lane& lane : lanes_) {
-        if (lane.chunk == nullptr) continue;
-        if (first == nullptr || lane.chunk->view.header.first < first->chunk->view.header.first) {
-          first = &lane;
-        }
+        if (lane.chunk == nullptr && !lane.damage) continue;
+        if (first == nullptr || Begin(lane) < Begin(*first)) first = &lane;
       }
       if (first == nullptr) {
         page.next = std::max(from, end);
         return {};
       }
+      if (first->damage) return tl::unexpected(*first->damage);
       if (auto taken = Take(*first, limits, page, bytes); !taken) return taken;
       if (first->index < first->chunk->view.header.count) return {};  // a limit was reached
-      if (auto next = Next(*first); !next) return next;
+      first->damage_at = first->chunk->view.header.end();
+      Keep(*first, Next(*first));
       if (page.events.size() >= limits.events_max || bytes >= limits.bytes_max) return {};
     }
+  }
+
+  static void Keep(Lane& lane, Status status) {
+    lane.damage.reset();
+    if (status) return;
+    Forget(lane);
+    lane.damage = std::move(status.error());
+  }
+  static Sequence Begin(const Lane& lane) {
+    return lane.damage ? lane.damage_at : lane.chunk->view.header.first;
   }
 
   // Makes `lane.chunk` the first chunk of the stream that ends after `from`, at the event `from`.
@@ -103,20 +131,22 @@ class MergingReader final : public Reader {
       return Skip(lane, index);
     }
     Forget(lane);
-    std::optional<uint64_t> ordinal;
+    // A chunk that is missing must not be passed over silently, so the ordinal that has to follow
+    // is always known: from the chunk before, or from where retention left the stream.
+    std::optional<uint64_t> ordinal = lane.trim.ordinal;
     lane.it = state_.store->NewIterator(lane.stream->family);
     lane.it->SeekForPrev(codec::SequenceKey(from.value));
     if (!lane.it->Valid()) {
       if (auto status = lane.it->status(); !status) return status;
       lane.it->SeekToFirst();
     } else {
+      const bool trimmed = codec::SequenceOfKey(lane.it->key()) < lane.trim.sequence.value;
       auto before = ParseChunk(lane.it->value(), true);
-      if (before && before->header.end() <= from) {
-        // A chunk that is missing between the two must not be passed over silently.
-        if (before->header.first >= lane.trim.sequence) {
-          ordinal = before->header.ordinal + before->header.count;
-        }
+      if (trimmed || (before && before->header.end() <= from)) {
+        if (!trimmed) ordinal = before->header.ordinal + before->header.count;
         lane.it->Next();
+      } else {
+        ordinal.reset();  // it holds `from` itself
       }
     }
     lane.known_from = from;
@@ -165,7 +195,10 @@ class MergingReader final : public Reader {
     chunk->bytes = lane.it->value();
     auto view = ParseChunk(chunk->bytes);
     const Sequence key{codec::SequenceOfKey(lane.it->key())};
-    if (!view) return Fail(Where(lane, key), view.error());
+    if (!view) {
+      lane.damage_at = std::max(lane.damage_at, key);
+      return Fail(Where(lane, key), view.error());
+    }
     if (view->header.first != key || (ordinal && view->header.ordinal != *ordinal)) {
       return Fail(Code::kDamaged, Where(lane, key) + "the chunk is not the one that belongs here");
     }

@@ -22,9 +22,6 @@ std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), sli
 Error ToError(std::string_view doing, const rocksdb::Status& status) {
   Code code = Code::kStorage;
   if (status.IsCorruption()) code = Code::kDamaged;
-  if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
-    code = Code::kConflict;
-  }
   return {code, std::string(doing) + ": " + status.ToString()};
 }
 
@@ -127,6 +124,11 @@ struct RocksStore::Impl {
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() = default;
 
+bool RocksStore::Exists(const std::string& dir, rocksdb::Env* env) {
+  if (env == nullptr) env = rocksdb::Env::Default();
+  return env->FileExists(dir + "/CURRENT").ok();
+}
+
 Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
                                                      const std::vector<std::string>& families,
                                                      rocksdb::Env* env) {
@@ -134,7 +136,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
   const rocksdb::DBOptions options = DatabaseOptions(env);
   std::vector<std::string> names;
   options.env->CreateDirIfMissing(dir).PermitUncheckedError();  // Open says what is wrong
-  if (options.env->FileExists(dir + "/CURRENT").ok()) {
+  if (Exists(dir, env)) {
     const auto listed = rocksdb::DB::ListColumnFamilies(options, dir, &names);
     if (!listed.ok()) return tl::unexpected(ToError("cannot open the journal in " + dir, listed));
   } else {

@@ -46,11 +46,13 @@ class StoreBatch {
 // Any thread.
 class RocksStore {
  public:
-  // Opens or creates with at least the families named. kConflict when another process has it,
-  // kDamaged for corruption, kStorage otherwise.
+  // Opens or creates with at least the families named. kDamaged for corruption, kStorage
+  // otherwise.
   static Result<std::unique_ptr<RocksStore>> Open(const std::string& dir,
                                                   const std::vector<std::string>& families,
                                                   rocksdb::Env* env);
+  // True if there is a database in `dir`, sound or not.
+  static bool Exists(const std::string& dir, rocksdb::Env* env);
   ~RocksStore();
   RocksStore(const RocksStore&) = delete;
   RocksStore& operator=(const RocksStore&) = delete;

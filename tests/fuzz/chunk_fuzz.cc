@@ -36,7 +36,8 @@ void Parse(std::string_view text) {
 }
 
 void RoundTrip(std::string_view text) {
-  static ChunkBuilder builder(1);
+  static ChunkCompressor compressor(1);
+  static ChunkBuilder builder;
   std::vector<Event> events;
   for (std::string_view rest = text; !rest.empty() && events.size() < 64;) {
     EventView view;
@@ -52,7 +53,7 @@ void RoundTrip(std::string_view text) {
   ChunkHeader header;
   header.first = Sequence{7};
   header.ordinal = 5;
-  std::string bytes = SealChunk(builder.Pack(), &header);
+  std::string bytes = SealChunk(builder.Pack(compressor), &header);
 
   const Result<ChunkView> chunk = ParseChunk(bytes);
   SPOOL_ASSERT(chunk.has_value());

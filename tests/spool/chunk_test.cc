@@ -14,7 +14,8 @@ struct Sealed {
 };
 
 Sealed Seal(size_t events, std::string_view data) {
-  ChunkBuilder builder(1);
+  ChunkCompressor compressor(1);
+  ChunkBuilder builder;
   Sealed sealed;
   for (size_t i = 0; i < events; ++i) {
     builder.Add(NumberedEvent({0}, i, data), i < events / 2 ? "web" : "mail");
@@ -25,7 +26,7 @@ Sealed Seal(size_t events, std::string_view data) {
   sealed.header.bytes_before = 1000;
   sealed.header.raw_before = 2000;
   sealed.header.previous = IdOf(5);
-  const auto packed = builder.Pack();
+  const auto packed = builder.Pack(compressor);
   EXPECT_EQ(builder.count(), 0u);
   sealed.bytes = SealChunk(packed, &sealed.header);
   return sealed;

@@ -401,6 +401,8 @@ TEST_F(JournalTest, AStreamNobodyKnowsIsInvalidAndNothingIsStored) {
 TEST_F(JournalTest, BadOptionsAreInvalid) {
   options.streams = {};
   EXPECT_EQ(Journal::Open(options).error().code, Code::kInvalid);
+  options.streams = {StreamNamed("twice"), StreamNamed("twice")};
+  EXPECT_EQ(Journal::Open(options).error().code, Code::kInvalid);
   options.streams = {StreamNamed("Not A Name")};
   EXPECT_EQ(Journal::Open(options).error().code, Code::kInvalid);
 }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <vector>
+
 namespace spool {
 namespace {
 
@@ -56,12 +59,25 @@ TEST(Retention, SizeTakesSettledChunksFirstAndThenAsTheStreamSays) {
   EXPECT_FALSE(dropping.full);
 }
 
-TEST(Retention, ALowDiskTakesAsSizeDoes) {
-  RetentionView view = SettledTo(10);
-  view.disk_low = true;
-  EXPECT_TRUE(Judge(view, {10}, kNow).drop);
-  EXPECT_STREQ(Judge(view, {10}, kNow).cause, "disk");
-  EXPECT_TRUE(Judge(view, {11}, kNow).full);
+using Candidates = std::vector<std::optional<DiskCandidate>>;
+constexpr auto kReject = WhenFull::kReject;
+constexpr auto kDropOldest = WhenFull::kDropOldest;
+
+TEST(Retention, ALowDiskTakesTheOldestSettledChunkOfAnyStreamFirst) {
+  const Candidates oldest{DiskCandidate{kNow - Micros(90), false, kDropOldest},
+                          DiskCandidate{kNow - Micros(10), true, kReject}, std::nullopt,
+                          DiskCandidate{kNow - Micros(50), true, kReject}};
+  EXPECT_EQ(ChooseForDisk(oldest, false), 3u);
+  EXPECT_EQ(ChooseForDisk(oldest, true), 3u);
+}
+
+TEST(Retention, ALowDiskTakesUndeliveredChunksOnlyWhereTheStreamSaysSo) {
+  const Candidates oldest{DiskCandidate{kNow - Micros(90), false, kReject},
+                          DiskCandidate{kNow - Micros(50), false, kDropOldest},
+                          DiskCandidate{kNow - Micros(70), false, kDropOldest}};
+  EXPECT_EQ(ChooseForDisk(oldest, false), std::nullopt);
+  EXPECT_EQ(ChooseForDisk(oldest, true), 2u);
+  EXPECT_EQ(ChooseForDisk(Candidates{oldest[0], std::nullopt}, true), std::nullopt);
 }
 
 }  // namespace

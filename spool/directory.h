@@ -1,0 +1,44 @@
+// The data directory around the database: who holds it, which format it has, and the room kept
+// aside for opening a full volume.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace spool {
+
+// Holds the directory: at most one process may acknowledge into it. Released by the destructor.
+class DirectoryLock {
+ public:
+  DirectoryLock() = default;
+  ~DirectoryLock();
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+  // Makes the directory (mode 0700) if it is missing. kConflict when another process holds it,
+  // kStorage when the volume refuses.
+  Status Take(const std::string& dir);
+
+ private:
+  int fd_ = -1;
+};
+
+inline constexpr std::string_view kJournalFormat = "spool-journal 1";
+
+// DIR/FORMAT says that a journal was made here and how it is written. It is synced before the
+// first event is taken, so a directory that has it and no database has lost the database.
+//
+// True if there is one; kInvalid for another version's format, kDamaged for anything else, kStorage
+// when it cannot be read.
+Result<bool> ReadFormatFile(const std::string& dir);
+// Writes it durably, its name and the directory's own name included. kStorage.
+Status WriteFormatFile(const std::string& dir);
+
+// RocksDB's recovery writes, so it cannot open a full volume: DIR/RESERVE is room for that. Frees
+// it when less than `bytes` are free. 0 does nothing.
+void FreeReserve(const std::string& dir, uint64_t bytes);
+// Makes it again when there is room for it four times over.
+void KeepReserve(const std::string& dir, uint64_t bytes);
+
+}  // namespace spool

@@ -1,0 +1,22 @@
+// What a start reads back from the database. Nothing here changes what is stored.
+#pragma once
+
+#include "spool/dedupe.h"
+#include "spool/journal_state.h"
+
+namespace spool {
+
+inline constexpr std::string_view kFamilyPrefix = "stream:";
+
+// Fills in the streams (configured ones first, then those only on disk), the end, the cursors and
+// the markers. kDamaged when something does not fit its checks or the rest; kInvalid for too many
+// streams.
+Status LoadStreams(JournalState& state);
+Status LoadCursors(JournalState& state);
+Status LoadMarkers(JournalState& state);
+
+// The dedupe horizon from the ids in the chunk headers of the tail, newest first over all streams
+// until it is full. Damaged chunks are left out and told of. kStorage.
+Status RebuildDedupe(const JournalState& state, Dedupe& dedupe);
+
+}  // namespace spool
