@@ -5,6 +5,7 @@
 #include "app/json_views.h"
 #include "app/request_body.h"
 #include "base/time_text.h"
+#include "forward/token_bucket.h"
 
 namespace spool {
 namespace {
@@ -60,8 +61,11 @@ Result<ReplayRequest> ReadRequest(const RequestBody& body, SystemTime now) {
   const auto rate = body.Number("rate");
   if (!rate) return tl::unexpected(rate.error());
   request.events_per_second = rate->value_or(0);
-  if (!(request.events_per_second >= 0) || request.events_per_second > 1e9) {
-    return Fail(Code::kInvalid, "The member 'rate' takes events per second, 0 for no limit.");
+  const double per_second = request.events_per_second;
+  if (per_second != 0 && !(per_second >= kRateMin && per_second <= kRateMax)) {
+    return Fail(Code::kInvalid,
+                "The member 'rate' takes events per second: 0 for no limit, or from 1/3600 to "
+                "10,000,000.");
   }
   return request;
 }

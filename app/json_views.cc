@@ -28,8 +28,8 @@ bool IsAccounted(const Account& account) {
 
 std::optional<double> LagSeconds(const TargetStatus& target, SystemTime now) {
   if (target.account.pending == 0) return 0.0;
-  if (!target.pump.oldest_unsettled) return std::nullopt;
-  const Micros waited = std::max(now - *target.pump.oldest_unsettled, Micros(0));
+  if (!target.oldest_pending) return std::nullopt;
+  const Micros waited = std::max(now - *target.oldest_pending, Micros(0));
   return static_cast<double>(waited.count()) / 1e6;
 }
 

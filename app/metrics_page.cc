@@ -119,9 +119,13 @@ void WriteTarget(MetricsWriter& out, const TargetStatus& target) {
   };
   out.Gauge("spool_target_lag_events", "Events that the target has not had yet.", labels(),
             Real(account.pending));
-  out.Gauge("spool_target_oldest_unacked_timestamp_seconds",
-            "When the oldest event that waits was accepted; 0 when nothing waits.", labels(),
-            account.pending == 0 ? 0 : Seconds(target.pump.oldest_unsettled));
+  if (account.pending == 0 || target.oldest_pending) {
+    out.Gauge(
+        "spool_target_oldest_unacked_timestamp_seconds",
+        "When the oldest event that waits was accepted; 0 when nothing waits, absent when the "
+        "journal cannot be read there.",
+        labels(), account.pending == 0 ? 0 : Seconds(target.oldest_pending));
+  }
   const char* settled = "Events that were settled, by how.";
   const std::array<std::pair<const char*, uint64_t>, 5> outcomes{
       {{"delivered", account.delivered - std::min(account.delivered, account.duplicates)},

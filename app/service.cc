@@ -175,8 +175,6 @@ Status ServiceImpl::StartSources() {
     };
     sources_.push_back(std::make_unique<HttpSource>(std::move(options), *journal_));
   }
-  // Ready before the first listener is open: who can connect is served.
-  phase_ = Phase::kServing;
   for (const auto& source : sources_) {
     if (const Status started = source->Start(); !started) return started;
     ingest_addresses_.push_back(source->status().address);
@@ -200,9 +198,12 @@ Status ServiceImpl::Build() {
   const Status admin = ListenAdmin();
   if (const Status opened = OpenJournal(); !opened) return opened;
   if (!admin) return admin;
+  // Listening before delivering: a start that fails for a taken port has sent nothing to anybody.
+  // Until the service is ready producers are asked to come again.
+  if (const Status sources = StartSources(); !sources) return sources;
   if (const Status targets = StartTargets(); !targets) return targets;
   if (const Status replays = OpenReplays(); !replays) return replays;
-  if (const Status sources = StartSources(); !sources) return sources;
+  phase_ = Phase::kServing;
   AttachAdmin();
   return {};
 }

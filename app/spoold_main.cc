@@ -160,8 +160,7 @@ int ReadConfig(const Options& options, Config* config) {
 int ExplainFailure(const Config& config, const Error& error) {
   switch (error.code) {
     case Code::kConflict:
-      Say("cannot start, something else has what it needs, and nothing was touched: " +
-          error.message);
+      Say("cannot start, something else has what it needs: " + error.message);
       return kExitFailed;
     case Code::kStorage:
       log::Error("The journal cannot be stored to.",

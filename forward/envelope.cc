@@ -124,7 +124,7 @@ void PutDigits(char* at, int64_t value, int count) {
 void AppendTime(std::string& out, std::string_view key, SystemTime t) {
   using std::chrono::sys_days;
   constexpr SystemTime kFirst = sys_days(std::chrono::year(0) / 1 / 1);
-  constexpr SystemTime kEnd = sys_days(std::chrono::year(9999) / 12 / 31);
+  constexpr SystemTime kEnd = sys_days(std::chrono::year(10000) / 1 / 1) - Micros(1);
   t = std::clamp(t, kFirst, kEnd);  // RFC 3339 has four digits for the year
   const auto day = std::chrono::floor<std::chrono::days>(t);
   const std::chrono::year_month_day date(day);

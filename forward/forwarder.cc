@@ -59,6 +59,7 @@ class ForwarderImpl final : public Forwarder {
   void DoSkip(Skip& skip);
   void LogChange(Step step);
   PumpOptions OptionsFor(const TargetSettings& settings) const;
+  std::optional<SystemTime> OldestFrom(Sequence place) const;
 
   const TargetSettings settings_;
   const Router router_;
@@ -79,7 +80,10 @@ class ForwarderImpl final : public Forwarder {
   std::vector<Skip> skips_;
   std::stop_source idle_wait_;  // ends the wait for the journal; new after each use
 
-  std::stop_source cut_;  // the sink's: set at Stop's deadline
+  std::stop_source cut_;             // guarded by mutex_: ends the attempt under way
+  mutable std::mutex oldest_mutex_;  // guards the two below
+  mutable Sequence oldest_at_;       // the place that oldest_ belongs to
+  mutable std::optional<SystemTime> oldest_;
   std::once_flag stop_once_;
   // The loop's own.
   TargetState logged_state_ = TargetState::kOk;
@@ -145,6 +149,7 @@ Status ForwarderImpl::SkipTo(Sequence to) {
     Skip& skip = skips_.emplace_back();
     skip.to = to;
     done = skip.done.get_future();
+    cut_.request_stop();  // a target that hangs must not hold up who wants to get past it
   }
   Ring();
   return done.get();
@@ -160,8 +165,8 @@ void ForwarderImpl::Stop(SteadyTime deadline) {
     {
       std::unique_lock lock(mutex_);
       rung_.wait_until(lock, deadline, [&] { return ended_; });
+      cut_.request_stop();
     }
-    cut_.request_stop();
     thread_.join();
   });
 }
@@ -181,7 +186,19 @@ TargetStatus ForwarderImpl::status() const {
     status.cursor = cursor.next;
     status.account = cursor.account;
   }
+  if (status.account.pending > 0) status.oldest_pending = OldestFrom(status.cursor);
   return status;
+}
+
+// Asked of the journal and not of the pump, which knows nothing while it is paused or broken.
+std::optional<SystemTime> ForwarderImpl::OldestFrom(Sequence place) const {
+  const std::lock_guard lock(oldest_mutex_);
+  if (oldest_ && oldest_at_ == place) return oldest_;
+  oldest_.reset();
+  const auto page = journal_.NewReader(cursor_->streams())->Read(place, {.events_max = 1});
+  if (page && !page->events.empty()) oldest_ = page->events.front().accepted;
+  oldest_at_ = place;
+  return oldest_;
 }
 
 void ForwarderImpl::DoSkip(Skip& skip) {
@@ -209,6 +226,7 @@ bool ForwarderImpl::TakeWishes() {
       bell_ = false;
       if (idle_wait_.stop_requested()) idle_wait_ = std::stop_source();
       if (stopping_) return false;
+      if (!skips_.empty()) cut_ = std::stop_source();  // it has done its work
       skips.swap(skips_);
       retry_now = std::exchange(retry_now_, false);
       if (skips.empty() && !retry_now) return true;
@@ -223,14 +241,20 @@ bool ForwarderImpl::TakeWishes() {
 }
 
 void ForwarderImpl::Rest(Step step) {
-  if (step == Step::kIdle) {
+  Millis wait = kIdleWait;
+  const bool for_more = step == Step::kWait && pump_.lingering();
+  if (for_more) {
+    const Micros left = pump_.wake_at() - clock_.Steady();
+    wait = std::clamp(std::chrono::ceil<Millis>(left), Millis(0), kIdleWait);
+  }
+  if (step == Step::kIdle || for_more) {
     std::stop_token stop;
     {
       const std::lock_guard lock(mutex_);
       if (bell_) return;
       stop = idle_wait_.get_token();
     }
-    journal_.WaitFor(pump_.next(), kIdleWait, stop);
+    journal_.WaitFor(pump_.next(), wait, stop);
     return;
   }
   std::unique_lock lock(mutex_);
@@ -275,7 +299,12 @@ void ForwarderImpl::LogChange(Step step) {
 
 void ForwarderImpl::Loop() {
   while (TakeWishes()) {
-    const Step step = pump_.Run(cut_.get_token());
+    std::stop_token cut;
+    {
+      const std::lock_guard lock(mutex_);
+      cut = cut_.get_token();
+    }
+    const Step step = pump_.Run(cut);
     LogChange(step);
     if (step != Step::kProgress) Rest(step);
   }

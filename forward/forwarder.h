@@ -26,6 +26,9 @@ struct TargetStatus {
   PumpStatus pump;
   Sequence cursor;
   Account account;
+  // Accept time of the first event that may not have arrived; none when nothing is pending or the
+  // journal cannot be read there.
+  std::optional<SystemTime> oldest_pending;
 };
 
 // Any thread.
@@ -49,8 +52,8 @@ class Forwarder {
   virtual TargetStatus status() const = 0;
   virtual Status Pause() = 0;   // durable; the batch in hand is finished first
   virtual Status Resume() = 0;  // durable; also ends a backoff or hold at once
-  // Done by the forwarder's thread; waits for it, and so for an attempt that is under way. Errors
-  // as Cursor::SkipTo; kCancelled when stopping.
+  // Done by the forwarder's thread; cuts an attempt that is under way, whose events may have
+  // arrived all the same. Errors as Cursor::SkipTo; kCancelled when stopping.
   virtual Status SkipTo(Sequence to) = 0;
   virtual void Wake() = 0;  // look at the dead letters again
 };

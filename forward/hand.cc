@@ -81,7 +81,6 @@ Status Hand::Add(Page page, const Selection& selection) {
     }
   }
   read_next_ = std::max(read_next_, std::min(page.next, selection.end));
-  if (!page.events.empty()) last_accepted_ = page.events.back().accepted;
   // The events' vector keeps its place when the page moves; pages of none but filtered events
   // need not stay.
   if (pending_ > pending_before) pages_.push_back(std::move(page));

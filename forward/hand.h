@@ -70,11 +70,6 @@ class Hand {
   size_t pages() const { return pages_.size(); }
   bool begins_with_loss() const { return !empty() && items_[head_].fate == Fate::kLost; }
   Sequence read_next() const { return read_next_; }
-  // Accept time of the first pending event, or else of the last event read.
-  SystemTime oldest() const {
-    const size_t first = pending_ > 0 ? NextPending(head_) : std::string::npos;
-    return first == std::string::npos ? last_accepted_ : items_[first].event->accepted;
-  }
   Item& at(size_t index) { return items_[index]; }
 
   // The first pending messages, at most so many and so many bytes (but one in any case), rendered.
@@ -103,7 +98,6 @@ class Hand {
   size_t pending_ = 0;
   size_t pending_bytes_ = 0;
   Sequence read_next_;
-  SystemTime last_accepted_;
   std::array<uint64_t, kStreamsMax> ordinals_{};  // of the next event expected, per stream
   std::string bodies_;                            // rendered, one after another
   std::vector<DeadLetter> dead_;

@@ -72,11 +72,6 @@ Step Pump::Impl::Break(Error error) {
 }
 
 void Pump::Impl::Publish() {
-  if (!hand_.empty() || cursor_.next() < std::min(journal_.end(), selection_.end)) {
-    current_.oldest_unsettled = hand_.oldest();
-  } else {
-    current_.oldest_unsettled.reset();
-  }
   const std::lock_guard lock(mutex_);
   published_ = current_;
 }
@@ -220,6 +215,7 @@ Pump::Pump(PumpOptions options, Journal& journal, Cursor& cursor, const Router& 
 Pump::~Pump() = default;
 Step Pump::Run(std::stop_token stop) { return impl_->Run(std::move(stop)); }
 SteadyTime Pump::wake_at() const { return impl_->wake_at(); }
+bool Pump::lingering() const { return impl_->lingering(); }
 Sequence Pump::next() const { return impl_->next(); }
 const std::optional<Error>& Pump::error() const { return impl_->error(); }
 PumpStatus Pump::status() const { return impl_->status(); }

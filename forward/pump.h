@@ -56,8 +56,6 @@ struct PumpStatus {
   std::optional<SystemTime> last_error_at;
   std::optional<SystemTime> last_success_at;
   std::optional<SystemTime> retry_at;  // in backoff or hold
-  std::optional<SystemTime>
-      oldest_unsettled;  // accept time of the event at the cursor, when behind
   uint64_t attempts = 0;
 };
 
@@ -74,6 +72,8 @@ class Pump {
   // One bounded step: at most one Deliver call.
   Step Run(std::stop_token stop);
   SteadyTime wake_at() const;
+  // In kWait: what is waited for are more events, so the journal's bell is worth listening to.
+  bool lingering() const;
   // Where it will read next.
   Sequence next() const;
   const std::optional<Error>& error() const;

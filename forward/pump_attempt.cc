@@ -63,7 +63,7 @@ Step Pump::Impl::Attempt(SteadyTime now, std::stop_token stop) {
 
   const SystemTime answered = clock_.Now();
   const Tally tally = Judge(answered);
-  retries_ += tally.unsettled;
+  retries_ += tally.unsettled - tally.untried;
   if (!Advance()) return Step::kBroken;
   Resize(tally);
   // What was cut short because we are stopping says nothing of the target.
@@ -101,6 +101,7 @@ void Pump::Impl::JudgeFailure(size_t i, SystemTime now, bool refused_before, Tal
     // A kRetry without a word of its own: an ordered sink stopped at the refusal and did not
     // attempt this one.
     ++tally.unsettled;
+    ++tally.untried;
     return;
   }
   ++item.attempts;

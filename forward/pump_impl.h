@@ -22,6 +22,7 @@ class Pump::Impl {
 
   Step Run(std::stop_token stop);
   SteadyTime wake_at() const { return wake_at_; }
+  bool lingering() const { return lingering_; }
   Sequence next() const { return hand_.read_next(); }
   const std::optional<Error>& error() const { return error_; }
   PumpStatus status() const {
@@ -37,6 +38,7 @@ class Pump::Impl {
   struct Tally {
     size_t delivered = 0;
     size_t unsettled = 0;
+    size_t untried = 0;  // of those, behind a refusal
     size_t flagged = 0;  // of those, refused together or as too large
     bool too_large = false;
     bool isolated = false;  // an offender was found alone

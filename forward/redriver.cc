@@ -39,7 +39,17 @@ std::string PrintableExcerpt(std::string_view text) {
 
 Result<bool> Redriver::Due(SteadyTime now) {
   if (now < not_before_) return false;
-  if (next_ < wanted_.size()) return true;
+  for (; next_ < wanted_.size(); ++next_) {
+    // An operator may have dropped it since it was read, or taken the wish back.
+    auto letter = letters_.Get(wanted_[next_].id);
+    if (!letter && letter.error().code != Code::kNotFound) return tl::unexpected(letter.error());
+    if (letter && letter->retry_wanted) {
+      wanted_[next_] = std::move(*letter);
+      return true;
+    }
+    failures_ = 0;
+    Look();
+  }
   if (!look_.exchange(false, std::memory_order_acq_rel)) return false;
   wanted_.clear();
   next_ = 0;
@@ -78,16 +88,24 @@ Status Redriver::Attempt(const Clock& clock, Millis attempt_deadline, std::stop_
     not_before_ =
         clock.Steady() +
         (outcome.verdict == Verdict::kHold ? backoff_.Hold() : backoff_.Next(outcome.retry_after));
-    // In hold the wish stands, however long it takes.
-    if (outcome.verdict == Verdict::kHold || ++failures_ < kTriesMax) return {};
+    if (outcome.verdict == Verdict::kHold) {
+      // The wish stands, however long it takes; the next one may have more luck.
+      Pass();
+      return {};
+    }
+    if (++failures_ < kTriesMax) return {};
   } else {
     backoff_.Reset();
   }
   Status status = Settle(letter, outcome, clock.Now());
-  failures_ = 0;
-  letter = DeadLetter();  // lets go of the event
-  if (++next_ == wanted_.size()) Look();
+  Pass();
   return status;
+}
+
+void Redriver::Pass() {
+  failures_ = 0;
+  wanted_[next_] = DeadLetter();  // lets go of the event
+  if (++next_ == wanted_.size()) Look();
 }
 
 Status Redriver::Settle(DeadLetter& letter, const Outcome& outcome, SystemTime now) {

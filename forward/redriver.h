@@ -34,8 +34,8 @@ class Redriver {
   // Ends its wait.
   void RetryNow() { not_before_ = {}; }
 
-  // True when there is one to send now. Reads the dead letters only when told to look. Errors as
-  // DeadLetters::Wanted.
+  // True when there is one to send now, which is still there and still wanted. Looks for more only
+  // when told to. Errors as DeadLetters::Wanted.
   Result<bool> Due(SteadyTime now);
 
   // One attempt for one letter. REQUIRES: Due. kStorage or kDamaged from the journal; what the
@@ -44,6 +44,7 @@ class Redriver {
                  std::string* last_error);
 
  private:
+  void Pass();  // on to the next one
   Status Settle(DeadLetter& letter, const Outcome& outcome, SystemTime now);
 
   const std::string target_;

@@ -54,7 +54,8 @@ Status DirectoryLock::Take(const std::string& dir) {
   fd_ = open((dir + "/LOCK").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd_ < 0) return Refused("cannot open " + dir + "/LOCK");
   if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    return Fail(Code::kConflict, "the data directory " + dir + " is in use by another process");
+    return Fail(Code::kConflict, "the data directory " + dir +
+                                     " is in use by another process; nothing in it was touched");
   }
   return {};
 }

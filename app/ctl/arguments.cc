@@ -6,6 +6,7 @@
 #include "app/ctl/text.h"
 #include "base/clock.h"
 #include "base/time_text.h"
+#include "forward/token_bucket.h"
 
 namespace spool::ctl {
 namespace {
@@ -67,8 +68,11 @@ Result<double> ParseRate(const std::string& text) {
   if (unit.empty() || unit == "/s") per = 1;
   if (unit == "/m") per = 60;
   if (unit == "/h") per = 3600;
-  if (error != std::errc() || per == 0 || !(number > 0) || number > 1e9) {
+  if (error != std::errc() || per == 0 || !(number > 0)) {
     return Fail(Code::kInvalid, "rate '" + text + "' is not a number of events, such as 500/s");
+  }
+  if (number / per < kRateMin || number / per > kRateMax) {
+    return Fail(Code::kInvalid, "rate '" + text + "' is not between 1/h and 10000000/s");
   }
   return number / per;
 }

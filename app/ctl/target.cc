@@ -47,8 +47,8 @@ std::string TargetDetails(const Json& target, bool colour) {
               Count(target["lag_events"].Number(), "event") + ", " + Behind(target) + " behind");
   details.Add("Cursor", "sequence " + target["cursor"].Text());
   details.Add("Accepted", Thousands(target["accepted"].Number()) + " = " + Sum(target));
-  details.Add("Attempts", Thousands(target["attempts"].Number()) + ", " +
-                              Thousands(target["retries"].Number()) + " of them retries");
+  details.Add("Attempts", Thousands(target["attempts"].Number()) + " since the start");
+  details.Add("Retries", Count(target["retries"].Number(), "event") + " had to be sent again");
   details.Add("Duplicates",
               Count(target["duplicates"].Number(), "event") + " the target had already");
   const Json success = target["last_success_at"];

@@ -58,9 +58,9 @@ TEST(JsonViews, LagIsCountedFromTheOldestEventThatWaits) {
   EXPECT_EQ(LagSeconds(target, now), 0.0);
   target.account.pending = 1;
   EXPECT_EQ(LagSeconds(target, now), std::nullopt);
-  target.pump.oldest_unsettled = FromMicros(8'500'000);
+  target.oldest_pending = FromMicros(8'500'000);
   EXPECT_EQ(LagSeconds(target, now), 1.5);
-  target.pump.oldest_unsettled = FromMicros(12'000'000);  // the clock stepped back
+  target.oldest_pending = FromMicros(12'000'000);  // the clock stepped back
   EXPECT_EQ(LagSeconds(target, now), 0.0);
 }
 

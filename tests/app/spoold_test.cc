@@ -175,7 +175,8 @@ TEST(Spoold, ASecondOneOnTheSameDirectorySaysSoAndTouchesNothing) {
   const std::string ingest = first.Address("ingest");
   Spoold second(Here(dir));
   EXPECT_EQ(second.Wait(), 1);
-  EXPECT_NE(second.output().find("nothing was touched"), std::string::npos) << second.output();
+  EXPECT_NE(second.output().find("nothing in it was touched"), std::string::npos)
+      << second.output();
   EXPECT_EQ(Call("POST", ingest, "/v1/events", "{\"a\":1}").status, 200);
   first.Signal(SIGINT);
   EXPECT_EQ(first.Wait(), 0);

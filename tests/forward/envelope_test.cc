@@ -162,7 +162,7 @@ TEST(JsonString, KeepsUtf8AndReplacesWhatIsNot) {
 
 TEST(Envelope, WritesTimesOfAnyYearInFourDigits) {
   for (const char* text : {"0001-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z",
-                           "2024-02-29T12:34:56.000001Z", "9999-12-30T23:59:59.999999Z"}) {
+                           "2024-02-29T12:34:56.000001Z", "9999-12-31T23:59:59.999999Z"}) {
     EventView event = Sample();
     event.time = *ParseRfc3339(text);
     EXPECT_NE(Render(event).find("\"time\":\"" + std::string(text) + "\""), std::string::npos)

@@ -239,6 +239,45 @@ TEST_F(ForwarderTest, SkipsAheadAndSaysWhatItPassed) {
   Stop();
 }
 
+TEST_F(ForwarderTest, SkipsPastATargetThatHangs) {
+  target_.Hang(true);
+  journal_.Fill(10);
+  Start();
+  ASSERT_TRUE(target_.Await([&] { return target_.hanging > 0; }));
+  ASSERT_TRUE(forwarder_->SkipTo({11}).has_value());  // while it still hangs
+  EXPECT_EQ(forwarder_->status().account.skipped, 10U);
+  target_.Hang(false);
+  journal_.Fill(5);
+  EXPECT_TRUE(target_.AwaitDelivered(5));
+  Stop();
+  EXPECT_EQ(*target_.delivered.begin(), 11U);
+}
+
+TEST_F(ForwarderTest, SendsABatchThatFillsBeforeItsWaitIsOver) {
+  settings_.batch = {.events = 10, .wait = std::chrono::minutes(10)};
+  Start();
+  journal_.Fill(4);
+  EXPECT_FALSE(target_.Await([&] { return target_.attempts > 0; }, seconds(1)));
+  journal_.Fill(6);
+  EXPECT_TRUE(target_.AwaitDelivered(10));
+  EXPECT_EQ(target_.attempts, 1);
+  Stop();
+}
+
+TEST_F(ForwarderTest, KnowsSinceWhenEventsWaitAlsoWhilePausedAndAfterASkip) {
+  journal_.Fill(10);
+  ASSERT_TRUE(journal_->records().Put("paused/t", "1").has_value());
+  Start();
+  const auto page = journal_->NewReader(journal_->AllStreams())->Read({1}, {});
+  ASSERT_TRUE(page.has_value());
+  EXPECT_EQ(forwarder_->status().oldest_pending, page->events[0].accepted);
+  ASSERT_TRUE(forwarder_->SkipTo({6}).has_value());
+  EXPECT_EQ(forwarder_->status().oldest_pending, page->events[5].accepted);
+  ASSERT_TRUE(forwarder_->SkipTo({11}).has_value());
+  EXPECT_EQ(forwarder_->status().oldest_pending, std::nullopt);
+  Stop();
+}
+
 TEST_F(ForwarderTest, SkipsWhilePaused) {
   journal_.Fill(10);
   ASSERT_TRUE(journal_->records().Put("paused/t", "1").has_value());

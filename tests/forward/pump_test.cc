@@ -81,7 +81,6 @@ TEST_F(PumpTest, WaitsAndRepeatsTheSameBytesWhenTheTargetIsAway) {
   EXPECT_EQ(pump_->status().state, TargetState::kBackoff);
   EXPECT_EQ(pump_->status().last_error, "http_503: says no");
   EXPECT_TRUE(pump_->status().retry_at.has_value());
-  EXPECT_TRUE(pump_->status().oldest_unsettled.has_value());
   EXPECT_EQ(RunOn(minutes(30)), Step::kWait);
   EXPECT_GT(sink_.attempts.size(), 10U);
   for (const auto& attempt : sink_.attempts) {
@@ -97,7 +96,6 @@ TEST_F(PumpTest, WaitsAndRepeatsTheSameBytesWhenTheTargetIsAway) {
   EXPECT_EQ(account().retries, 10 * (sink_.attempts.size() - 1));
   EXPECT_EQ(pump_->status().state, TargetState::kOk);
   EXPECT_EQ(pump_->status().last_error, "");
-  EXPECT_FALSE(pump_->status().oldest_unsettled.has_value());
   EXPECT_EQ(pump_->status().attempts, sink_.attempts.size());
 }
 
@@ -184,7 +182,7 @@ TEST_F(PumpTest, GoesOnAtOnceAfterAnOrderedSinkStoppedAtARejection) {
   EXPECT_EQ(RunOn(), Step::kIdle);  // no wait anywhere
   EXPECT_EQ(account().delivered, 7U);
   EXPECT_EQ(account().dead_lettered, 3U);
-  EXPECT_EQ(account().retries, 7U + 4U + 1U);
+  EXPECT_EQ(account().retries, 0U);  // what lay behind a refusal had not been sent yet
 }
 
 TEST_F(PumpTest, IsolatesTheOneThatABatchIsRefusedFor) {

@@ -55,6 +55,26 @@ TEST_F(PumpRedrive, KeepsOneThatIsRefusedAgain) {
   EXPECT_EQ(sink_.attempts.size(), 2U);
 }
 
+TEST_F(PumpRedrive, DoesNotSendOneThatWasDroppedWhileTheTargetHeldIt) {
+  MakeDead(3);
+  sink_.script = ScriptedSink::Always(Verdict::kHold, "http_401");
+  WantAll();
+  EXPECT_EQ(RunOn(), Step::kIdle);
+  ASSERT_EQ(sink_.attempts.size(), 1U);
+  sink_.attempts.clear();
+  ASSERT_TRUE(journal_->dead_letters().Drop(journal_.Dead("t")[1].id).has_value());
+  sink_.script = ScriptedSink::Accept;
+  for (int i = 0; i < 10; ++i) {
+    clock_.Advance(minutes(5));
+    EXPECT_EQ(RunOn(), Step::kIdle);
+  }
+  ASSERT_EQ(sink_.attempts.size(), 2U);
+  for (const auto& attempt : sink_.attempts) EXPECT_NE(attempt[0].sequence.value, 2U);
+  EXPECT_TRUE(journal_.Dead("t").empty());
+  EXPECT_EQ(account().delivered, 2U);
+  EXPECT_EQ(account().dead_lettered, 1U);
+}
+
 TEST_F(PumpRedrive, TakesTurnsWithLiveTraffic) {
   MakeDead(10);
   sink_.script = ScriptedSink::Accept;
