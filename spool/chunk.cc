@@ -7,18 +7,17 @@
 
 #include "base/assert.h"
 #include "spool/codec.h"
-#include "spool/record.h"
 
 namespace spool {
 namespace {
 
-constexpr uint8_t kChunkVersion = 1;
+constexpr uint8_t kChunkVersion = 2;
 constexpr size_t kPrefixBytes = 4;
 constexpr size_t kHashBytes = 16;
 // Below this a frame of its own compresses worse than the database's blocks do.
 constexpr size_t kPlainBelow = 4 << 10;
 constexpr size_t kRawBytesMax = size_t{256} << 20;
-constexpr size_t kKeptCapacity = size_t{2} << 20;
+constexpr size_t kIdBytes = 16;
 constexpr uint64_t kPlaceMax = uint64_t{1} << 62;  // of sequences and ordinals: none is near it
 
 Hash128 HashOf(std::string_view chunk) {
@@ -52,6 +51,7 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
   header.bytes_before = in.Fixed<uint64_t>();
   header.raw_before = in.Fixed<uint64_t>();
   header.raw_bytes = in.Fixed<uint32_t>();
+  header.body_hash = in.Fixed<uint64_t>();
   const uint64_t runs = in.Varint();
   uint32_t left = header.count;
   bool fits = runs <= left && header.first.value < kPlaceMax && header.ordinal < kPlaceMax;
@@ -62,7 +62,7 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
     left -= static_cast<uint32_t>(count);
     header.origins.emplace_back(origin, static_cast<uint32_t>(count));
   }
-  chunk.ids = in.Bytes(uint64_t{header.count} * kRecordIdBytes);
+  chunk.ids = in.Bytes(uint64_t{header.count} * kIdBytes);
   chunk.stored_body = in.rest();
   chunk.compressed = encoding == 1;
   if (!in.ok() || magic != "SC" || version != kChunkVersion || encoding > 1 || header.count == 0 ||
@@ -75,18 +75,33 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
   return chunk;
 }
 
-Result<std::string> ChunkBody(const ChunkView& chunk) {
-  if (!chunk.compressed) return std::string(chunk.stored_body);
+namespace {
+
+Status Unpack(const ChunkView& chunk, std::string& body) {
+  if (!chunk.compressed) {
+    body = chunk.stored_body;
+    return {};
+  }
   if (chunk.header.raw_bytes > kRawBytesMax) {
     return Fail(Code::kDamaged, "the chunk claims an impossible size");
   }
   thread_local std::unique_ptr<ZSTD_DCtx, DecompressorFree> context(ZSTD_createDCtx());
-  std::string body;
   body.resize(chunk.header.raw_bytes);
   const size_t size = ZSTD_decompressDCtx(context.get(), body.data(), body.size(),
                                           chunk.stored_body.data(), chunk.stored_body.size());
   if (ZSTD_isError(size) != 0 || size != body.size()) {
     return Fail(Code::kDamaged, "the chunk's zstd frame cannot be read");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> ChunkBody(const ChunkView& chunk) {
+  std::string body;
+  if (auto unpacked = Unpack(chunk, body); !unpacked) return tl::unexpected(unpacked.error());
+  if (FastHash64(body) != chunk.header.body_hash) {
+    return Fail(Code::kDamaged, "the chunk's body does not fit its hash");
   }
   return body;
 }
@@ -113,9 +128,10 @@ std::string ChunkCompressor::Compress(std::string_view raw) {
 }
 
 void ChunkBuilder::Add(const Event& event, std::string_view origin) {
-  SPOOL_ASSERT(event.record.size() > kRecordIdBytes);
-  ids_.append(event.record, 0, kRecordIdBytes);
-  codec::PutText(body_, std::string_view(event.record).substr(kRecordIdBytes));
+  const auto view = DecodeRecord(event.record);
+  SPOOL_ASSERT(view.has_value());
+  ids_.append(event.record, 0, kIdBytes);
+  body_.Add(*view);
   if (origins_.empty() || origins_.back().first != origin) origins_.emplace_back(origin, 0);
   ++origins_.back().second;
   time_min_ = count_ == 0 ? event.time : std::min(time_min_, event.time);
@@ -125,20 +141,16 @@ void ChunkBuilder::Add(const Event& event, std::string_view origin) {
 
 ChunkBuilder::Packed ChunkBuilder::Pack(ChunkCompressor& compressor) {
   Packed packed;
+  std::string body = body_.Take();
   packed.count = count_;
-  packed.raw_bytes = static_cast<uint32_t>(body_.size());
+  packed.raw_bytes = static_cast<uint32_t>(body.size());
+  packed.body_hash = FastHash64(body);
   packed.time_min = time_min_;
   packed.time_max = time_max_;
   packed.ids = std::move(ids_);
   packed.origins = std::move(origins_);
-  if (body_.size() < kPlainBelow) {
-    packed.body = std::move(body_);
-  } else {
-    packed.body = compressor.Compress(body_);
-    packed.compressed = true;
-  }
-  body_.clear();
-  if (body_.capacity() > kKeptCapacity) body_.shrink_to_fit();  // one large event is no habit
+  packed.compressed = body.size() >= kPlainBelow;
+  packed.body = packed.compressed ? compressor.Compress(body) : std::move(body);
   ids_.clear();
   origins_.clear();
   count_ = 0;
@@ -148,6 +160,7 @@ ChunkBuilder::Packed ChunkBuilder::Pack(ChunkCompressor& compressor) {
 std::string SealChunk(const ChunkBuilder::Packed& packed, ChunkHeader* header) {
   header->count = packed.count;
   header->raw_bytes = packed.raw_bytes;
+  header->body_hash = packed.body_hash;
   header->time_min = packed.time_min;
   header->time_max = packed.time_max;
   header->origins = packed.origins;
@@ -167,6 +180,7 @@ std::string SealChunk(const ChunkBuilder::Packed& packed, ChunkHeader* header) {
   codec::PutFixed(out, header->bytes_before);
   codec::PutFixed(out, header->raw_before);
   codec::PutFixed(out, header->raw_bytes);
+  codec::PutFixed(out, header->body_hash);
   codec::PutVarint(out, header->origins.size());
   for (const auto& [origin, count] : header->origins) {
     codec::PutText(out, origin);

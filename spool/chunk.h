@@ -5,9 +5,10 @@
 //   previous   16   the hash of the stream's chunk before (zero for the first)
 //   first 8 · count 4 · ordinal 8 · accepted µs 8 · time min 8 · time max 8
 //   bytes before 8 · raw before 8 · raw size 4      (of the stream, up to this chunk)
+//   body hash 8   XXH3-64 of the body as it was before compression
 //   origins: varint n, then n times {text, varint count}     runs of the source's name
 //   ids: count × 16
-//   body: per event varint length, stored record; plain or one zstd frame
+//   body: as body.h says; plain or one zstd frame
 #pragma once
 
 #include <string>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "spool/body.h"
 #include "spool/event.h"
 
 namespace spool {
@@ -30,6 +32,7 @@ struct ChunkHeader {
   uint64_t bytes_before = 0;
   uint64_t raw_before = 0;
   uint32_t raw_bytes = 0;
+  uint64_t body_hash = 0;
   Hash128 hash;
   Hash128 previous;
   std::vector<std::pair<std::string, uint32_t>> origins;
@@ -46,7 +49,7 @@ struct ChunkView {
 };
 // Checks the whole chunk against its hash unless `trusted`; its shape always.
 Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted = false);
-// The body as it was before compression. kDamaged.
+// The body as it was before compression, checked against its hash. kDamaged.
 Result<std::string> ChunkBody(const ChunkView& chunk);
 
 // The memory zstd works in: up to 14 MiB at the highest level, so one serves all streams. One
@@ -66,9 +69,10 @@ class ChunkCompressor {
 // Collects events of one stream, then compresses them once. One thread.
 class ChunkBuilder {
  public:
+  // REQUIRES: the record is as MakeEvent made it; aborts when its bytes changed since.
   void Add(const Event& event, std::string_view origin);
   uint32_t count() const { return count_; }
-  size_t raw_bytes() const { return body_.size(); }
+  size_t raw_bytes() const { return body_.bytes(); }
 
   // What can be known before the sequence is given.
   struct Packed {
@@ -78,6 +82,7 @@ class ChunkBuilder {
     bool compressed = false;
     uint32_t count = 0;
     uint32_t raw_bytes = 0;
+    uint64_t body_hash = 0;
     SystemTime time_min;
     SystemTime time_max;
   };
@@ -85,7 +90,7 @@ class ChunkBuilder {
   Packed Pack(ChunkCompressor& compressor);
 
  private:
-  std::string body_;
+  BodyEncoder body_;
   std::string ids_;
   std::vector<std::pair<std::string, uint32_t>> origins_;
   uint32_t count_ = 0;

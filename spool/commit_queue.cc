@@ -9,7 +9,6 @@
 #include "base/assert.h"
 #include "base/thread.h"
 #include "spool/codec.h"
-#include "spool/record.h"
 
 namespace spool {
 namespace {

@@ -24,7 +24,7 @@ class DirectoryLock {
   int fd_ = -1;
 };
 
-inline constexpr std::string_view kJournalFormat = "spool-journal 1";
+inline constexpr std::string_view kJournalFormat = "spool-journal 2";
 
 // DIR/FORMAT says that a journal was made here and how it is written. It is synced before the
 // first event is taken, so a directory that has it and no database has lost the database.

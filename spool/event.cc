@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "spool/codec.h"
-#include "spool/record.h"
 
 namespace spool {
 namespace {
@@ -12,8 +11,9 @@ constexpr std::string_view kSeverities[] = {"debug", "info",     "notice", "warn
                                             "error", "critical", "alert",  "emergency"};
 constexpr uint8_t kRecordVersion = 1;
 constexpr uint8_t kFlagJson = 1;
+constexpr size_t kRecordIdBytes = 16;
 
-// In this order on disk; never reorder, only append with a new version.
+// In this order in a record; never reorder, only append with a new version.
 constexpr std::string_view EventView::*kTexts[] = {
     &EventView::source,     &EventView::type,        &EventView::subject, &EventView::producer,
     &EventView::category,   &EventView::subcategory, &EventView::cluster, &EventView::namespace_,
@@ -57,8 +57,9 @@ Event MakeEvent(const EventView& view, StreamId stream) {
   return event;
 }
 
-Result<void> DecodeStored(std::string_view stored, EventView* view) {
-  codec::Parser in(stored);
+// What follows the id.
+static Status DecodeFields(std::string_view fields, EventView* view) {
+  codec::Parser in(fields);
   const auto version = in.Fixed<uint8_t>();
   const auto flags = in.Fixed<uint8_t>();
   const auto severity = in.Fixed<uint8_t>();
@@ -82,7 +83,7 @@ Result<EventView> DecodeRecord(std::string_view record) {
   if (record.size() < kRecordIdBytes) return Fail(Code::kDamaged, "the record is too short");
   EventView view;
   view.id = codec::Parser(record).Hash();
-  if (auto decoded = DecodeStored(record.substr(kRecordIdBytes), &view); !decoded) {
+  if (auto decoded = DecodeFields(record.substr(kRecordIdBytes), &view); !decoded) {
     return tl::unexpected(decoded.error());
   }
   return view;

@@ -65,12 +65,13 @@ struct EventView {
 };
 inline constexpr size_t kAttributeMax = 4096;
 
-// An event ready to append: its fields are already encoded, so that the commit path only copies.
+// An event ready to append, in one piece of memory of its own. The commit path packs it with others
+// (body.h); dead letters keep the record as it is.
 struct Event {
   StreamId stream;
   Hash128 id;
   SystemTime time;
-  std::string record;  // EncodeRecord's bytes
+  std::string record;  // what DecodeRecord reads
 };
 
 // Encodes `view` (everything but what the journal gives). `stream` is where it goes.

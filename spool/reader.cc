@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "spool/body.h"
 #include "spool/codec.h"
 #include "spool/journal_state.h"
-#include "spool/record.h"
 
 namespace spool {
 namespace {
@@ -25,10 +25,9 @@ struct Lane {
   // streams have before that is still to be read.
   std::optional<Error> damage;
   Sequence damage_at;
-  bool opened = false;  // body is there
-  uint32_t index = 0;   // the next event's place in the chunk
-  size_t offset = 0;    // and its place in the body
-  size_t run = 0;       // its run of origins
+  std::optional<BodyReader> body;  // once it is decompressed
+  uint32_t index = 0;              // the next event's place in the chunk
+  size_t run = 0;                  // its run of origins
   uint32_t run_left = 0;
   // As of this Read.
   Trim trim;
@@ -127,7 +126,9 @@ class MergingReader final : public Reader {
     if (lane.chunk != nullptr && lane.known_from <= from && from < lane.chunk->view.header.end()) {
       const ChunkHeader& header = lane.chunk->view.header;
       const uint32_t index = from <= header.first ? 0 : static_cast<uint32_t>(from - header.first);
-      if (index < lane.index) Rewind(lane);
+      if (index < lane.index) {
+        if (auto rewound = Rewind(lane); !rewound) return rewound;
+      }
       return Skip(lane, index);
     }
     Forget(lane);
@@ -213,78 +214,78 @@ class MergingReader final : public Reader {
 
   static void Forget(Lane& lane) {
     lane.chunk.reset();
-    lane.opened = false;
-    Rewind(lane);
-  }
-  static void Rewind(Lane& lane) {
+    lane.body.reset();
     lane.index = 0;
-    lane.offset = 0;
     lane.run = 0;
     lane.run_left = 0;
   }
+  // Back to the chunk's first event.
+  static Status Rewind(Lane& lane) {
+    auto chunk = std::move(lane.chunk);
+    Forget(lane);
+    lane.chunk = std::move(chunk);
+    return lane.chunk->body.empty() ? Status{} : OpenBody(lane);
+  }
 
-  Status Open(Lane& lane) {
-    if (lane.opened) return {};
+  static Status Open(Lane& lane) {
+    if (lane.body) return {};
     auto body = ChunkBody(lane.chunk->view);
     if (!body) return Fail(Where(lane, lane.chunk->view.header.first), body.error());
     lane.chunk->body = std::move(*body);
-    lane.opened = true;
+    return OpenBody(lane);
+  }
+  static Status OpenBody(Lane& lane) {
+    auto reader = BodyReader::Open(lane.chunk->body);
+    if (!reader) return Fail(Where(lane, lane.chunk->view.header.first), reader.error());
+    lane.body = std::move(*reader);
     return {};
   }
 
-  Status Skip(Lane& lane, uint32_t index) {
+  static Status Skip(Lane& lane, uint32_t index) {
     if (index == lane.index) return {};
     if (auto opened = Open(lane); !opened) return opened;
+    EventView ignored;
     while (lane.index < index) {
-      std::string_view stored;
-      std::string_view origin;
-      if (!Step(lane, &stored, &origin)) {
-        return Fail(Code::kDamaged,
-                    Where(lane, lane.chunk->view.header.first) + "the body is too short");
-      }
+      if (auto stepped = Step(lane, &ignored); !stepped) return stepped;
     }
     return {};
   }
 
-  // One event further; false if the body ends early.
-  static bool Step(Lane& lane, std::string_view* stored, std::string_view* origin) {
+  // One event further.
+  static Status Step(Lane& lane, EventView* event) {
     const auto& origins = lane.chunk->view.header.origins;
     while (lane.run_left == 0) {
       lane.run_left = origins[lane.run++].second;
     }
-    *origin = origins[lane.run - 1].first;
+    event->origin = origins[lane.run - 1].first;
     --lane.run_left;
-    codec::Parser in(std::string_view(lane.chunk->body).substr(lane.offset));
-    *stored = in.Text();
-    if (!in.ok()) return false;
-    lane.offset = lane.chunk->body.size() - in.rest().size();
+    if (!lane.body->Next(event)) {
+      return Fail(Code::kDamaged, Where(lane, lane.chunk->view.header.first + lane.index) +
+                                      "the event does not make sense");
+    }
     ++lane.index;
-    return true;
+    return {};
   }
 
   Status Take(Lane& lane, const ReadLimits& limits, Page& page, size_t& bytes) {
     if (auto opened = Open(lane); !opened) return opened;
     page.owners.push_back(lane.chunk);
     const ChunkHeader& header = lane.chunk->view.header;
+    Status read;
     while (lane.index < header.count) {
       if (page.events.size() >= limits.events_max ||
           (bytes >= limits.bytes_max && !page.events.empty())) {
-        return {};
+        break;
       }
       const uint32_t index = lane.index;
-      std::string_view stored;
       EventView& event = page.events.emplace_back();
-      if (!Step(lane, &stored, &event.origin)) {
+      if (read = Step(lane, &event); !read) {
         page.events.pop_back();
-        return Fail(Code::kDamaged, Where(lane, header.first + index) + "the body is too short");
+        break;
       }
-      if (auto decoded = DecodeStored(stored, &event); !decoded) {
-        page.events.pop_back();
-        Rewind(lane);
-        return Fail(Where(lane, header.first + index), decoded.error());
-      }
-      std::memcpy(event.id.bytes.data(), lane.chunk->view.ids.data() + index * kRecordIdBytes,
-                  kRecordIdBytes);
+      std::memcpy(event.id.bytes.data(),
+                  lane.chunk->view.ids.data() + index * event.id.bytes.size(),
+                  event.id.bytes.size());
       event.sequence = header.first + index;
       event.ordinal = header.ordinal + index;
       event.stream_id = lane.stream->id;
@@ -293,7 +294,9 @@ class MergingReader final : public Reader {
       bytes += event.data.size();
       page.next = event.sequence + 1;
     }
-    return {};
+    if (lane.body->keeper() != nullptr) page.owners.push_back(lane.body->keeper());
+    if (!read) Forget(lane);  // where it stands is not known any more
+    return read;
   }
 
   const JournalState& state_;

@@ -2,14 +2,14 @@
 // read back whole, and one flipped bit is always noticed.
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/assert.h"
+#include "spool/body.h"
 #include "spool/chunk.h"
-#include "spool/codec.h"
-#include "spool/record.h"
 
 namespace spool {
 namespace {
@@ -24,14 +24,16 @@ void Parse(std::string_view text) {
   const Result<ChunkView> chunk = ParseChunk(text, true);
   if (!chunk) return;
   SPOOL_ASSERT(Within(chunk->ids, text) && Within(chunk->stored_body, text));
-  SPOOL_ASSERT(chunk->ids.size() == size_t{chunk->header.count} * kRecordIdBytes);
+  SPOOL_ASSERT(chunk->ids.size() == size_t{chunk->header.count} * 16);
   if (chunk->header.raw_bytes > size_t{16} << 20) return;
   const Result<std::string> body = ChunkBody(*chunk);
   if (!body) return;
-  codec::Parser in(*body);
+  auto reader = BodyReader::Open(*body);
+  if (!reader) return;
   EventView view;
-  for (uint32_t i = 0; i < chunk->header.count && in.ok(); ++i) {
-    if (!DecodeStored(in.Text(), &view)) return;
+  for (uint32_t i = 0; i < chunk->header.count; ++i) {
+    if (!reader->Next(&view)) return;
+    SPOOL_ASSERT(Within(view.data, *body) && Within(view.name, *body));
   }
 }
 
@@ -45,7 +47,14 @@ void RoundTrip(std::string_view text) {
     view.data = rest.substr(0, length + 1);
     rest.remove_prefix(view.data.size());
     view.id = FastHash128(view.data);
-    view.time = FromMicros(static_cast<int64_t>(FastHash64(view.data) >> 16));
+    view.time = FromMicros(static_cast<int64_t>(FastHash64(view.data)));
+    view.kind = view.data.substr(0, length % 7);
+    view.namespace_ = view.data.substr(view.data.size() / 2, length % 11);
+    view.name = view.data.substr(view.data.size() / 3, length % 23);
+    const std::string subject = std::string(view.kind) + "/" + std::string(view.name);
+    view.subject = subject;
+    view.json = length % 48 == 0;
+    if (length % 64 == 0) view.problem_key = view.id;
     events.push_back(MakeEvent(view, StreamId{0}));
     builder.Add(events.back(), length % 32 == 0 ? "web" : "audit");
   }
@@ -61,13 +70,16 @@ void RoundTrip(std::string_view text) {
                chunk->header.count == events.size() && chunk->header.origins == header.origins);
   const Result<std::string> body = ChunkBody(*chunk);
   SPOOL_ASSERT(body.has_value());
-  codec::Parser in(*body);
+  auto reader = BodyReader::Open(*body);
+  SPOOL_ASSERT(reader.has_value());
   for (size_t i = 0; i < events.size(); ++i) {
-    const std::string record =
-        std::string(chunk->ids.substr(i * kRecordIdBytes, kRecordIdBytes)) + std::string(in.Text());
-    SPOOL_ASSERT(record == events[i].record);
+    EventView view;
+    SPOOL_ASSERT(reader->Next(&view));
+    std::memcpy(view.id.bytes.data(), chunk->ids.data() + i * 16, 16);
+    SPOOL_ASSERT(MakeEvent(view, StreamId{0}).record == events[i].record);
   }
-  SPOOL_ASSERT(in.ok() && in.rest().empty());
+  EventView none;
+  SPOOL_ASSERT(!reader->Next(&none));
 
   const uint64_t bit = FastHash64(text) % (bytes.size() * 8);
   bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));

@@ -93,7 +93,7 @@ TEST(Chunk, TheHeadersBytesAreAsDocumented) {
     for (size_t i = size; i-- > 0;) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
     return value;
   };
-  EXPECT_EQ(bytes.substr(0, 4), std::string_view("SC\x01\x00", 4));
+  EXPECT_EQ(bytes.substr(0, 4), std::string_view("SC\x02\x00", 4));
   EXPECT_EQ(bytes.substr(20, 16),
             std::string_view(reinterpret_cast<const char*>(previous.bytes.data()), 16));
   EXPECT_EQ(number(36, 8), 41u);
@@ -105,7 +105,8 @@ TEST(Chunk, TheHeadersBytesAreAsDocumented) {
   EXPECT_EQ(number(80, 8), 1000u);
   EXPECT_EQ(number(88, 8), 2000u);
   EXPECT_EQ(number(96, 4), sealed.header.raw_bytes);
-  EXPECT_EQ(bytes.substr(100, 12), std::string_view("\x02\x03web\x01\x04mail\x01", 12));
+  EXPECT_EQ(number(100, 8), sealed.header.body_hash);
+  EXPECT_EQ(bytes.substr(108, 12), std::string_view("\x02\x03web\x01\x04mail\x01", 12));
 }
 
 }  // namespace
