@@ -18,13 +18,18 @@ class ByteBudget {
   bool Fits(size_t bytes, bool large) const {
     if (large && large_taken_.load(std::memory_order_relaxed)) return false;
     const size_t used = used_.load(std::memory_order_relaxed);
-    return used <= bytes_max_ && bytes <= bytes_max_ - used;
+    return used <= limit(large) && bytes <= limit(large) - used;
   }
   size_t used() const { return used_.load(std::memory_order_relaxed); }
   size_t bytes_max() const { return bytes_max_; }
+  // What a large body may have: the last quarter is kept for small ones, so that a large one that
+  // does not come to its end, for as long as its time limits let it, holds only its like up.
+  size_t large_bytes_max() const { return bytes_max_ - bytes_max_ / 4; }
 
  private:
   friend class BytePermit;
+  size_t limit(bool large) const { return large ? large_bytes_max() : bytes_max_; }
+
   const size_t bytes_max_;
   std::atomic<size_t> used_{0};
   std::atomic<bool> large_taken_{false};
@@ -48,15 +53,17 @@ class BytePermit {
   BytePermit(const BytePermit&) = delete;
   BytePermit& operator=(const BytePermit&) = delete;
 
-  // Makes this permit hold at least `bytes` in all, and the large place if `large`. False, and
-  // nothing changed, when the budget does not have it now.
+  // Makes this permit hold at least `bytes` in all, and the large place if `large`; then the last
+  // quarter of the budget is not touched. False, and nothing changed, when the budget does not have
+  // it now.
   bool Grow(size_t bytes, bool large) {
     const bool take_large = large && !large_;
     if (take_large && budget_->large_taken_.exchange(true, std::memory_order_acq_rel)) return false;
     if (bytes > bytes_) {
       const size_t more = bytes - bytes_;
       const size_t before = budget_->used_.fetch_add(more, std::memory_order_acq_rel);
-      if (before > budget_->bytes_max_ || more > budget_->bytes_max_ - before) {
+      const size_t limit = budget_->limit(large);
+      if (before > limit || more > limit - before) {
         budget_->used_.fetch_sub(more, std::memory_order_acq_rel);
         if (take_large) budget_->large_taken_.store(false, std::memory_order_release);
         return false;
@@ -74,12 +81,16 @@ class BytePermit {
     bytes_ = bytes;
   }
 
-  void Release() {
-    if (!budget_) return;
-    Shrink(0);
+  void LeaveLargePlace() {
     if (std::exchange(large_, false)) {
       budget_->large_taken_.store(false, std::memory_order_release);
     }
+  }
+
+  void Release() {
+    if (!budget_) return;
+    Shrink(0);
+    LeaveLargePlace();
   }
 
   size_t bytes() const { return bytes_; }

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "net/http_text.h"
+
 namespace spool::net {
 namespace {
 
 // Extensions and trailers carry nothing for us, so a body may not be made of them.
 constexpr size_t kOverheadBytesMax = 16 << 10;
 constexpr uint64_t kChunkBytesMax = uint64_t{1} << 40;
+constexpr size_t kSizeDigitsMax = 16;  // leading zeros would otherwise go on for ever
 
 int Hex(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -48,9 +51,10 @@ bool ChunkedDecoder::Line(char c) {
     case Step::kSize: {
       const int digit = Hex(c);
       if (digit >= 0) {
+        digits_ = step_ == Step::kSizeFirst ? 1 : digits_ + 1;
         left_ = left_ * 16 + static_cast<uint64_t>(digit);
         step_ = Step::kSize;
-        return left_ <= kChunkBytesMax;
+        return left_ <= kChunkBytesMax && digits_ <= kSizeDigitsMax;
       }
       if (step_ == Step::kSizeFirst) return false;
       if (c == '\r')
@@ -76,9 +80,16 @@ bool ChunkedDecoder::Line(char c) {
         step_ = Step::kEndLf;
         return true;
       }
-      step_ = Step::kTrailer;
+      step_ = Step::kTrailerName;
       ++overhead_;
-      return IsText(c) && c != ' ' && c != '\t';
+      return IsToken({&c, 1});
+    case Step::kTrailerName:
+      ++overhead_;
+      if (c == ':')
+        step_ = Step::kTrailer;
+      else if (!IsToken({&c, 1}))
+        return false;
+      return true;
     case Step::kTrailer:
       ++overhead_;
       if (c == '\r')

@@ -32,6 +32,7 @@ class ChunkedDecoder {
     kDataCr,
     kDataLf,
     kTrailerFirst,
+    kTrailerName,
     kTrailer,
     kTrailerLf,
     kEndLf,
@@ -41,6 +42,7 @@ class ChunkedDecoder {
 
   Step step_ = Step::kSizeFirst;
   uint64_t left_ = 0;
+  size_t digits_ = 0;    // of the present chunk's size
   size_t overhead_ = 0;  // bytes of extensions and trailers
 };
 

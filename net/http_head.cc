@@ -225,7 +225,8 @@ std::optional<HttpResponse> CheckTarget(std::string_view target, RequestHead* he
     target.remove_prefix(authority_end);
   }
   const size_t mark = std::min(target.find('?'), target.size());
-  auto path = PercentDecode(target.substr(0, mark));
+  // An escaped slash stays escaped: it is part of a segment, not the end of one.
+  auto path = PercentDecode(target.substr(0, mark), /*but_slash=*/true);
   if (!path) return BadRequest("The path has a malformed percent escape.");
   head->request.path = path->empty() ? "/" : *std::move(path);
   head->request.query = target.substr(std::min(target.size(), mark + 1));

@@ -18,20 +18,24 @@ namespace spool::net {
 
 struct HttpLimits {
   size_t header_bytes = 64 << 10;        // the whole head; beyond it 431
-  size_t body_bytes = size_t{64} << 20;  // decompressed; beyond it 413
-  size_t ratio_max = 200;  // decompressed : compressed, once past 1 MiB; beyond it 413
-  size_t in_flight_bytes = size_t{64} << 20;  // bodies in memory of all connections; beyond it 503
-  size_t large_body_bytes = size_t{4} << 20;  // above this size one body at a time; others 503
+  // Decompressed; beyond it 413. At most three quarters of in_flight_bytes count.
+  size_t body_bytes = size_t{16} << 20;
+  size_t ratio_max = 200;  // decompressed : compressed, once past 64 KiB; beyond it 413
+  // Bodies, and what handlers make of them, in memory of all connections; beyond it 503.
+  size_t in_flight_bytes = size_t{64} << 20;
+  // Above this size, or a quarter of in_flight_bytes, one body at a time; others 503.
+  size_t large_body_bytes = size_t{4} << 20;
   size_t connections = 1024;                  // beyond it new ones are closed at once
   std::chrono::seconds header_timeout{10};
-  std::chrono::seconds body_timeout{30};  // whole body
-  std::chrono::seconds idle_timeout{90};  // between requests
+  std::chrono::seconds body_timeout{30};       // whole body
+  std::chrono::seconds body_idle_timeout{15};  // between two bytes of a body
+  std::chrono::seconds idle_timeout{90};       // between requests
   std::chrono::seconds write_timeout{30};
 };
 
 struct HttpRequest {
   std::string method;  // upper case
-  std::string path;    // percent-decoded, without the query
+  std::string path;    // percent-decoded but for %2F, without the query
   std::string query;   // raw, without '?'
   std::vector<std::pair<std::string, std::string>>
       headers;       // names in lower case, as sent in order
@@ -59,13 +63,17 @@ HttpResponse Problem(int status, std::string_view code, std::string_view detail,
 
 // Answers one request. Send may be called from any thread, once; if it is dropped unsent the
 // client gets 500. Copyable; the last copy counts. The bytes permitted to the request are held
-// until ReleaseBody (call it when the body is no longer in memory) or Send.
+// until ReleaseBody or Send.
 class HttpResponder {
  public:
   class State;
   explicit HttpResponder(std::shared_ptr<State> state) : state_(std::move(state)) {}
   void Send(HttpResponse response) const;
-  void ReleaseBody() const;
+  // Makes the request hold `bytes` beside its body, for what the handler makes of it. False, and
+  // nothing changed, when the budget does not have them now, or after ReleaseBody or Send.
+  bool Reserve(size_t bytes) const;
+  // The body is no longer in memory; of all that the request holds `keep` bytes stay until Send.
+  void ReleaseBody(size_t keep = 0) const;
 
  private:
   std::shared_ptr<State> state_;

@@ -100,6 +100,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   RequestReader::Phase timed_phase_ = RequestReader::Phase::kHead;
   Phase phase_ = Phase::kRead;
   Steady::time_point deadline_ = Steady::time_point::max();
+  Steady::time_point body_deadline_ = Steady::time_point::max();  // of the whole body
   uint64_t serial_ = 0;   // of the request with the handler
   std::string out_;       // head, and the body if short
   std::string out_body_;  // the body if long
@@ -191,28 +192,41 @@ thread_local Worker* Worker::current = nullptr;
 class HttpResponder::State {
  public:
   State(std::shared_ptr<Worker> worker, uint64_t serial, BytePermit permit)
-      : worker_(std::move(worker)), serial_(serial), permit_(std::move(permit)) {}
+      : worker_(std::move(worker)),
+        serial_(serial),
+        body_bytes_(permit.bytes()),
+        permit_(std::move(permit)) {}
   ~State() { Send(Problem(500, "internal", "The request was dropped without an answer.")); }
 
   void Send(HttpResponse response) {
     if (sent_.exchange(true)) return;
-    ReleaseBody();
+    ReleaseBody(0);
     worker_->Deliver(serial_, std::move(response));
   }
-  void ReleaseBody() {
-    if (!released_.exchange(true)) permit_.Release();
+  bool Reserve(size_t bytes) {
+    std::lock_guard lock(mutex_);
+    return !released_ && permit_.Grow(body_bytes_ + bytes, false);
+  }
+  void ReleaseBody(size_t keep) {
+    std::lock_guard lock(mutex_);
+    released_ = true;
+    permit_.Shrink(keep);
+    permit_.LeaveLargePlace();
   }
 
  private:
   const std::shared_ptr<Worker> worker_;
   const uint64_t serial_;
-  BytePermit permit_;
+  const size_t body_bytes_;
   std::atomic<bool> sent_{false};
-  std::atomic<bool> released_{false};
+  std::mutex mutex_;
+  BytePermit permit_;      // guarded by mutex_
+  bool released_ = false;  // guarded by mutex_
 };
 
 void HttpResponder::Send(HttpResponse response) const { state_->Send(std::move(response)); }
-void HttpResponder::ReleaseBody() const { state_->ReleaseBody(); }
+bool HttpResponder::Reserve(size_t bytes) const { return state_->Reserve(bytes); }
+void HttpResponder::ReleaseBody(size_t keep) const { state_->ReleaseBody(keep); }
 
 namespace {
 
@@ -298,7 +312,13 @@ bool Connection::OnReader(RequestReader::State state) {
   if (phase != timed_phase_) {
     timed_phase_ = phase;
     if (phase == RequestReader::Phase::kHead) SetDeadline(shared_.limits.header_timeout);
-    if (phase == RequestReader::Phase::kBody) SetDeadline(shared_.limits.body_timeout);
+    if (phase == RequestReader::Phase::kBody) {
+      body_deadline_ = Steady::now() + shared_.limits.body_timeout;
+    }
+  }
+  // Each byte of a body earns some time for the next one, within the time of the whole.
+  if (phase == RequestReader::Phase::kBody) {
+    deadline_ = std::min(body_deadline_, Steady::now() + shared_.limits.body_idle_timeout);
   }
   return true;
 }

@@ -84,7 +84,7 @@ void AppendJsonString(std::string_view text, std::string* out) {
 
 }  // namespace
 
-std::optional<std::string> PercentDecode(std::string_view text) {
+std::optional<std::string> PercentDecode(std::string_view text, bool but_slash) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
@@ -96,7 +96,12 @@ std::optional<std::string> PercentDecode(std::string_view text) {
     const int high = Hex(text[i + 1]);
     const int low = Hex(text[i + 2]);
     if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
-    out.push_back(static_cast<char>(high * 16 + low));
+    const char c = static_cast<char>(high * 16 + low);
+    if (c == '/' && but_slash) {
+      out.append(text.substr(i, 3));
+    } else {
+      out.push_back(c);
+    }
     i += 2;
   }
   return out;

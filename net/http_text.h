@@ -10,8 +10,8 @@
 
 namespace spool::net {
 
-// Undoes %XX. Empty when an escape is malformed or stands for NUL.
-std::optional<std::string> PercentDecode(std::string_view text);
+// Undoes %XX, but not %2F if `but_slash`. Empty when an escape is malformed or stands for NUL.
+std::optional<std::string> PercentDecode(std::string_view text, bool but_slash = false);
 
 // token of RFC 9110 5.6.2: what a method and a header name are made of; not empty.
 bool IsToken(std::string_view text);

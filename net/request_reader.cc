@@ -16,7 +16,8 @@ constexpr size_t kFreeHeadBytes = 16 << 10;
 // What remains of a refused body up to here is read and forgotten, so that the client keeps its
 // connection; beyond it closing is cheaper.
 constexpr uint64_t kDiscardBytesMax = 1 << 20;
-constexpr size_t kRatioFreeBytes = 1 << 20;
+// Below this the ratio is not looked at: any text has a few repeated lines.
+constexpr size_t kRatioFreeBytes = 64 << 10;
 
 }  // namespace
 
@@ -24,7 +25,8 @@ RequestReader::RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudge
     : limits_(limits),
       budget_(std::move(budget)),
       // What can never fit is too large, not "busy".
-      body_bytes_max_(std::min(limits.body_bytes, limits.in_flight_bytes)),
+      body_bytes_max_(std::min(limits.body_bytes, budget_->large_bytes_max())),
+      large_body_bytes_(std::min(limits.large_body_bytes, limits.in_flight_bytes / 4)),
       permit_(budget_) {}
 
 size_t RequestReader::ReadHint() const {
@@ -107,10 +109,12 @@ RequestReader::State RequestReader::BeginBody() {
   // Nothing is reserved yet: permits are for bytes that are here, so that a promise of many bytes
   // holds nobody up. But what has no chance is told so before it is sent.
   const auto length = static_cast<size_t>(wire_left_);
-  if (!budget_->Fits(std::max<size_t>(length, 1), length > limits_.large_body_bytes)) return Shed();
+  if (!budget_->Fits(std::max<size_t>(length, 1), length > large_body_bytes_)) return Shed();
   if (head_.coding != Coding::kIdentity) decoder_ = BodyDecoder::Create(head_.coding);
   phase_ = Phase::kBody;
-  return head_.expect_continue ? State::kContinue : State::kMore;
+  // Nobody is invited to send nothing: what is there already (no byte) is the whole body.
+  const bool more = head_.chunked || wire_left_ > 0;
+  return head_.expect_continue && more ? State::kContinue : State::kMore;
 }
 
 RequestReader::State RequestReader::ReadBody(std::string_view* in) {
@@ -231,21 +235,20 @@ bool RequestReader::Append(std::string_view piece) {
   return true;
 }
 
-// Permits first, memory second. Grows in leaps paid for by what has arrived already.
+// Permits first, memory second. Grows in leaps paid for by what has arrived already: whatever was
+// promised, a client that goes silent holds at most twice what it sent.
 bool RequestReader::MakeRoom(size_t need) {
-  if (need > body_bytes_max_ || need + decoder_bytes_ > budget_->bytes_max()) {
+  if (need > body_bytes_max_ || need + decoder_bytes_ > budget_->large_bytes_max()) {
     return Fail(TooLarge());
   }
-  const bool known = !head_.chunked && head_.coding == Coding::kIdentity;
-  size_t want = need <= (256 << 10) ? std::max<size_t>(4 << 10, 4 * need) : 2 * need;
-  if (known) {
-    const auto length = static_cast<size_t>(head_.content_length);
-    want = need >= (1 << 20) ? length : std::min(want, length);
+  size_t want = std::max<size_t>(4 << 10, 2 * need);
+  if (!head_.chunked && head_.coding == Coding::kIdentity) {
+    want = std::min(want, static_cast<size_t>(head_.content_length));
   }
   want = std::min(want, body_bytes_max_);
-  const size_t large = limits_.large_body_bytes;
+  const size_t large = large_body_bytes_;
   // The leap alone must not make a body large.
-  if (!known && need <= large) want = std::min(want, large);
+  if (need <= large) want = std::min(want, large);
   if (!permit_.Grow(want + decoder_bytes_, want > large)) want = need;
   if (!permit_.Grow(want + decoder_bytes_, want > large)) {
     return Fail(Problem(503, "overloaded", "Too many bytes of requests are in memory.", -1, 1));

@@ -78,6 +78,7 @@ class RequestReader final : private BodyDecoder::Host {
   const HttpLimits& limits_;
   const std::shared_ptr<ByteBudget> budget_;
   const size_t body_bytes_max_;
+  const size_t large_body_bytes_;  // above it a body needs the large place
 
   std::string in_;  // bytes that wait for more, or for the next request
   Phase phase_ = Phase::kIdle;

@@ -232,7 +232,9 @@ struct CommitQueue::Impl {
     std::vector<Moved> moved;
     Sequence next = state.end;  // only this thread moves it
     const Sequence first = next;
-    const Status written = WriteGroup(group, moved, next);
+    Status written = WriteGroup(group, moved, next);
+    // Before any answer: who was answered can be missed at the next start.
+    if (written && !moved.empty()) written = state.Mark(next);
     if (written && !moved.empty()) Publish(group, moved, next);
     if (written) {
       counts.commits += 1;

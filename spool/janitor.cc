@@ -111,6 +111,10 @@ Status Janitor::RunOnce() {
   std::lock_guard pass(pass_);
   if (state_.failed) return {};
   LookAtDisk();
+  if (auto synced = state_.watermark.Sync(); !synced) {
+    state_.Poison(synced.error());
+    return synced;
+  }
   const SystemTime now = state_.accept_clock->AgeNow();
   // One stream that cannot be read does not keep the others from their limits.
   Status first;

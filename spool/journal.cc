@@ -80,6 +80,7 @@ class Journal::Impl {
     if (auto loaded = LoadStreams(state); !loaded) return loaded;
     if (auto loaded = LoadCursors(state); !loaded) return loaded;
     if (auto loaded = LoadMarkers(state); !loaded) return loaded;
+    if (auto checked = CheckWatermark(); !checked) return checked;
     auto dead = OpenDeadLetters(state);
     if (!dead) return tl::unexpected(dead.error());
     dead_letters = std::move(*dead);
@@ -88,6 +89,8 @@ class Journal::Impl {
     if (auto rebuilt = RebuildDedupe(state, dedupe); !rebuilt) return rebuilt;
     // Everything fits: from here on the directory is changed.
     if (auto kept = KeepFormat(*made); !kept) return kept;
+    if (auto opened = state.watermark.Open(options.dir); !opened) return opened;
+    if (auto marked = state.Mark(state.end); !marked) return marked;
     if (auto kept = KeepSpecial(); !kept) return kept;
     for (const auto& stream : state.streams) {
       state.store->DropBefore(stream->family, codec::SequenceKey(stream->trim.sequence.value));
@@ -115,6 +118,16 @@ class Journal::Impl {
     }
     state.created = !*format;
     return {};
+  }
+  // A log that is gone or was cut between two records looks like one that ended there.
+  Status CheckWatermark() const {
+    auto marked = Watermark::Read(state.options.dir);
+    if (!marked) return tl::unexpected(marked.error());
+    if (!*marked || **marked <= state.end) return {};
+    return Fail(Code::kDamaged, "events " + ToText(state.end) + " to " +
+                                    std::to_string((**marked).value - 1) +
+                                    " were durable and are missing: a log of the database in " +
+                                    state.options.dir + " is gone or was cut short");
   }
   Status KeepFormat(bool made) {
     if (state.created) {

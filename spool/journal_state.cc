@@ -28,6 +28,12 @@ Status JournalState::Write(const StoreBatch& batch, bool sync) {
   return written;
 }
 
+Status JournalState::Mark(Sequence durable_end) {
+  auto written = watermark.Write(durable_end);
+  if (!written) Poison(written.error());
+  return written;
+}
+
 const StreamState* JournalState::ByName(std::string_view name) const {
   for (const auto& stream : streams) {
     if (stream->options.name == name) return stream.get();

@@ -14,6 +14,7 @@
 #include "spool/cursor.h"
 #include "spool/journal.h"
 #include "spool/rocks_store.h"
+#include "spool/watermark.h"
 
 namespace spool {
 
@@ -66,6 +67,7 @@ struct KeptMarker {
 struct JournalState {
   JournalOptions options;
   std::unique_ptr<AcceptClock> accept_clock;
+  Watermark watermark;  // the writer's, but for the janitor's Sync
   std::unique_ptr<RocksStore> store;
   FamilyId meta;
   FamilyId dead;
@@ -87,6 +89,8 @@ struct JournalState {
   // Writes; a failure is final for the whole journal.
   Status Write(const StoreBatch& batch, bool sync);
   void Poison(const Error& error);
+  // Raises the watermark; a failure is final too.
+  Status Mark(Sequence durable_end);
   const StreamState* ByName(std::string_view name) const;
   std::string CursorKey(std::string_view name) const { return "c/" + std::string(name); }
   std::string EncodeCursor(const CursorData& data) const;

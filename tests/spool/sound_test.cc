@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "spool/chunk.h"
+#include "spool/watermark.h"
 #include "tests/support/journal_fixture.h"
 #include "tests/support/raw_store.h"
 
@@ -69,6 +70,62 @@ TEST_F(Sound, ALogThatIsGoneIsNotAnEmptyOne) {
     if (entry.path().extension() == ".log") fs::remove(entry.path());
   }
   ExpectRefused(Code::kDamaged);
+}
+
+TEST_F(Sound, ALogThatIsGoneAfterManyStartsIsMissedByTheWatermark) {
+  Open();
+  AppendNumbers("a", 0, 10);
+  for (uint64_t i = 1; i < 4; ++i) {
+    Reopen();
+    AppendNumbers("a", i * 10, 10);
+  }
+  journal.reset();
+  for (const auto& entry : fs::directory_iterator(options.dir + "/db")) {
+    if (entry.path().extension() == ".log") fs::remove(entry.path());
+  }
+  ExpectRefused(Code::kDamaged);
+  EXPECT_NE(Journal::Open(options).error().message.find("events 31 to 40 were durable"),
+            std::string::npos)
+      << Journal::Open(options).error().message;
+}
+
+TEST_F(Sound, ALogThatWasCutAtARecordsEndIsMissedByTheWatermark) {
+  Open();
+  fs::path log;
+  for (const auto& entry : fs::directory_iterator(options.dir + "/db")) {
+    if (entry.path().extension() == ".log") log = entry.path();
+  }
+  AppendNumbers("a", 0, 10);
+  const auto whole_records = fs::file_size(log);
+  AppendNumbers("a", 10, 10);
+  journal.reset();
+  fs::resize_file(log, whole_records);
+  ExpectRefused(Code::kDamaged);
+}
+
+TEST_F(Sound, AWatermarkThatIsOlderOrDamagedIsHarmless) {
+  Open();
+  AppendNumbers("a", 0, 10);
+  journal.reset();
+  const std::string path = options.dir + "/WATERMARK";
+  fs::copy_file(path, scratch.path() + "/old");
+  Open();
+  AppendNumbers("a", 10, 10);
+  journal.reset();
+  fs::copy_file(scratch.path() + "/old", path, fs::copy_options::overwrite_existing);
+  Open();
+  EXPECT_EQ(journal->end(), Sequence{21});
+  journal.reset();
+  fs::resize_file(path, 10);
+  Open();
+  EXPECT_EQ(journal->end(), Sequence{21});
+  journal.reset();
+  ASSERT_EQ(*Watermark::Read(options.dir), Sequence{21});  // made anew
+  {                                                        // one slot torn: the other still tells
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.write("torn", 4);
+  }
+  ASSERT_EQ(*Watermark::Read(options.dir), Sequence{21});
 }
 
 TEST_F(Sound, AStartThatWasCutOffWhileItMadeTheJournalIsMadeUpFor) {

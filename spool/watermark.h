@@ -1,0 +1,48 @@
+// How far events were durable when the process last lived: DIR/WATERMARK.
+//
+// RocksDB does not notice an active log that was deleted, or cut at a record's end: it opens with
+// fewer events. The watermark does. It is written after each commit's sync and before its answers,
+// and itself synced at most once a second, so after a process crash it is exact and after a power
+// cut at most a second old. An older one is harmless.
+//
+// Two slots, at 0 and 4096, written in turn, so that one survives a torn write:
+//   'S' 'W' version 0   4 bytes
+//   counter 8 · end 8 · XXH3-64 of the bytes before 8
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "spool/sequence.h"
+
+namespace spool {
+
+// One thread for Write, any one other for Sync.
+class Watermark {
+ public:
+  Watermark() = default;
+  ~Watermark();
+  Watermark(const Watermark&) = delete;
+  Watermark& operator=(const Watermark&) = delete;
+
+  // What the file in `dir` says; nothing when there is no file or neither slot is whole (which is
+  // told). kStorage when it cannot be read.
+  static Result<std::optional<Sequence>> Read(const std::string& dir);
+
+  // Opens it, or makes it. kStorage.
+  Status Open(const std::string& dir);
+  // Every sequence below `end` is durable. kStorage.
+  Status Write(Sequence end);
+  // Makes what was written durable, if anything was. kStorage.
+  Status Sync();
+
+ private:
+  int fd_ = -1;
+  uint64_t counter_ = 0;
+  std::atomic<bool> unsynced_{false};
+};
+
+}  // namespace spool
