@@ -70,6 +70,7 @@ constexpr Route kRoutes[] = {
     {{"POST", "/api/v1/replays/{name}:resume", kOperator}, Lane::kChange, false, ResumeReplay},
     {{"POST", "/api/v1/replays/{name}:cancel", kOperator}, Lane::kChange, false, CancelReplay},
     {{"GET", "/api/v1/markers", kViewer}, Lane::kScan, false, ListMarkers},
+    {{"POST", "/api/v1/node:snapshot", kOperator}, Lane::kScan, false, SnapshotNode},
     {{"POST", "/api/v1/config:validate", kOperator}, Lane::kScan, false, ValidateConfig},
 };
 

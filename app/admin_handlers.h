@@ -53,4 +53,7 @@ net::HttpResponse PauseReplay(const AdminCall& call);
 net::HttpResponse ResumeReplay(const AdminCall& call);
 net::HttpResponse CancelReplay(const AdminCall& call);
 
+// admin_node.cc
+net::HttpResponse SnapshotNode(const AdminCall& call);
+
 }  // namespace spool

@@ -30,6 +30,10 @@ std::vector<std::string> Warnings(const AdminParts& parts) {
     out.push_back("The volume has only " + FormatBytes(disk.free_bytes) +
                   " free, less than the reserve: new events are refused until there is room.");
   }
+  if (const ScrubStatus scrub = parts.journal.Scrub(); scrub.damaged > 0) {
+    out.push_back("Stored events are damaged in " + std::to_string(scrub.damaged) +
+                  " places, last: " + scrub.last_damage);
+  }
   for (const StreamStatus& stream : parts.journal.Streams()) {
     if (!stream.full) continue;
     out.push_back("The stream " + stream.name +

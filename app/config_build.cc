@@ -266,6 +266,7 @@ Config BuildConfig(const Values& root, ConfigProblems& problems) {
   config.journal.dir = config.data_dir;
   config.journal.compression_level = static_cast<int>(journal.Number("compression_level"));
   config.journal.disk_reserve_bytes = static_cast<uint64_t>(journal.Number("disk_reserve"));
+  config.journal.scrub_bytes_per_second = static_cast<uint64_t>(journal.Number("scrub"));
   config.journal.dedupe_window = journal.In("dedupe").Duration("window");
   config.journal.dedupe_entries = static_cast<size_t>(journal.In("dedupe").Number("entries"));
   config.journal.streams = BuildStreams(root, problems);

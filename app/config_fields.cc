@@ -73,6 +73,11 @@ Section JournalSection() {
                .max = 16 * kTiB, .zero = "off",
                .help = "New events are refused with 503 while the volume has less free than this.",
                .example = "5GiB"},
+              {.name = "scrub", .type = kBytes, .fallback = "4MiB", .min = 64 * kKiB, .max = kGiB,
+               .zero = "off",
+               .help = "How much of what is stored is read and checked a second, again and again, so "
+                       "that damage is found while it can still be mended.",
+               .example = "1MiB"},
               {.name = "dedupe", .type = kSection, .section = &Dedupe()},
           }};
 }
@@ -116,11 +121,12 @@ const Section& SourceLimits() {
       .name = "limits",
       .help = "What one listener takes at most.",
       .fields = {
-          {.name = "body", .type = kBytes, .fallback = "64MiB", .min = kKiB, .max = 256 * kMiB,
+          {.name = "body", .type = kBytes, .fallback = "16MiB", .min = kKiB, .max = 256 * kMiB,
            .help = "The largest request body, after decompression; beyond it 413.",
-           .example = "16MiB"},
+           .example = "4MiB"},
           {.name = "in_flight", .type = kBytes, .fallback = "64MiB", .min = kMiB, .max = 4 * kGiB,
-           .help = "All bodies in memory together; beyond it 503. Not below `body`.",
+           .help = "All bodies in memory together, with the events made of them until they are "
+                   "stored; beyond it 503. Not below `body`, of which at most half of this counts.",
            .example = "128MiB"},
           {.name = "connections", .type = kInteger, .fallback = "1024", .min = 1, .max = 65536,
            .help = "Open connections; further ones are closed at once.", .example = "256"},

@@ -49,7 +49,7 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                 labels(), Real(status.bytes));
     const char* rejected = "Requests that were refused, by who refused them.";
     out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "refused"),
-                Real(status.rejected));
+                Real(status.refused));
     out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "overload"),
                 Real(server.shed));
     out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "malformed"),
@@ -198,6 +198,13 @@ void WriteDisk(MetricsWriter& out, const AdminParts& parts) {
   out.Gauge("spool_disk_used_bytes", "Bytes that the journal uses.", {}, Real(disk.used_bytes));
   out.Gauge("spool_disk_below_reserve", "1 while new events are refused to keep the reserve.", {},
             disk.below_reserve ? 1 : 0);
+  const ScrubStatus scrub = parts.journal.Scrub();
+  out.Gauge("spool_scrub_damaged_places",
+            "Places where stored events are damaged, as the last whole scrub found them.", {},
+            Real(scrub.damaged));
+  out.Gauge("spool_scrub_last_pass_timestamp_seconds",
+            "When the last whole scrub ended; 0 before the first.", {},
+            scrub.finished ? Seconds(scrub.finished) : 0);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "forward/sinks/kafka_conf.h"
 #include "forward/sinks/nats_subject.h"
 #include "forward/sinks/sinks.h"
 
@@ -157,6 +158,8 @@ Status Check(const NatsSettings& settings) {
   return {};
 }
 
+Status Check(const KafkaSettings& settings) { return CheckKafka(settings); }
+
 struct Maker {
   const SinkSettings& settings;
   std::unique_ptr<Sink> operator()(const NullSettings&) const { return MakeNullSink(); }
@@ -167,6 +170,9 @@ struct Maker {
   }
   std::unique_ptr<Sink> operator()(const NatsSettings& of) const {
     return MakeNatsSink(of, settings.timeout);
+  }
+  std::unique_ptr<Sink> operator()(const KafkaSettings& of) const {
+    return MakeKafkaSink(of, settings.timeout, settings.target);
   }
 };
 

@@ -39,6 +39,24 @@ struct NatsSettings {
   std::string username;
   std::optional<Secret> password;
 };
+struct KafkaTls {
+  std::string ca_file;  // empty: the system's
+  std::string cert_file;
+  std::string key_file;
+};
+struct KafkaSasl {
+  std::string mechanism = "SCRAM-SHA-512";  // or SCRAM-SHA-256, PLAIN
+  std::string username;
+  std::optional<Secret> password;
+};
+struct KafkaSettings {
+  std::vector<std::string> brokers;  // "HOST:PORT"
+  std::string topic = "{stream}";    // forward/sinks/event_text.h says what else
+  std::string key = "{subject}";
+  std::string compression = "lz4";  // or none, gzip, snappy, zstd
+  std::optional<KafkaTls> tls;
+  std::optional<KafkaSasl> sasl;
+};
 struct FileSettings {
   std::string path;  // JSON lines, appended; synced once a batch
 };
@@ -48,7 +66,9 @@ struct NullSettings {};
 struct SinkSettings {
   std::string target;  // its name, for logs
   TargetTimeouts timeout;
-  std::variant<NullSettings, StdoutSettings, FileSettings, WebhookSettings, NatsSettings> of;
+  std::variant<NullSettings, StdoutSettings, FileSettings, WebhookSettings, NatsSettings,
+               KafkaSettings>
+      of;
 };
 
 // kInvalid with the field's name for settings that can never work. Does not connect: a target

@@ -1,5 +1,6 @@
 #include "ingest/decode.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "ingest/json_text.h"
 #include "ingest/quarantine.h"
 #include "ingest/record.h"
+#include "ingest/redact.h"
 #include "ingest/shape.h"
 #include "ingest/split.h"
 
@@ -18,6 +20,7 @@ namespace {
 
 constexpr std::string_view kDefaultStream = "kubernetes-events";
 constexpr std::string_view kQuarantineStream = "quarantine";
+constexpr size_t kHeapBytes = 16;  // that the heap adds to a record
 
 std::string_view ReasonOf(JsonFault fault) {
   switch (fault) {
@@ -68,10 +71,12 @@ struct Decoder::Impl : RecordHandler {
   }
 
   tl::expected<Decoded, Refusal> Decode(const Incoming& request, std::vector<Event>* quarantine);
+  tl::expected<Decoded, Refusal> DecodeRecords(std::vector<Event>* quarantine);
   tl::expected<Decoded, Refusal> DecodeBinary(std::vector<Event>* quarantine);
+  tl::unexpected<Refusal> RefuseStarved() const;
   tl::unexpected<Refusal> RefuseWhole(const QuarantineNote& note, std::string_view code,
                                       std::vector<Event>* quarantine);
-  Decoded QuarantineWhole(const QuarantineNote& note);
+  tl::expected<Decoded, Refusal> QuarantineWhole(const QuarantineNote& note);
   void Begin(const Incoming& request);
 
   Answer Record(std::string_view text, ListKind list) override;
@@ -86,8 +91,11 @@ struct Decoder::Impl : RecordHandler {
                                     bool* ignored);
   Answer Quarantine(std::string_view text, const Rejected& rejected, size_t fault,
                     std::string_view producer);
-  Event QuarantineEvent(const QuarantineNote& note);
+  Event QuarantineEvent(QuarantineNote note);
   Event Seal(EventView* view, std::string_view record);
+  // Both are false when the memory is not given; `starved` says so then.
+  bool Admit(size_t bytes);
+  bool Keep(Event event);
   StreamId StreamFor(std::string_view category) const;
   size_t OffsetOf(std::string_view text) const {
     return static_cast<size_t>(text.data() - in->body.data());
@@ -97,6 +105,7 @@ struct Decoder::Impl : RecordHandler {
     overrun = true;
     return Answer::kStop;
   }
+  bool Over() const { return overrun || starved != Incoming::Admission::kYes; }
 
   static constexpr std::array<std::string_view, 3> kCategories = {"infrastructure", "security",
                                                                   "admission"};
@@ -118,7 +127,11 @@ struct Decoder::Impl : RecordHandler {
   size_t records = 0;   // seen, good or bad
   size_t readable = 0;  // of these JSON, or bad for another reason than syntax
   bool overrun = false;
+  Incoming::Admission starved = Incoming::Admission::kYes;  // the answer that ended it
+  size_t admitted = 0;                                      // bytes of events
+  size_t record_bytes = 0;                                  // of these in records
   std::optional<size_t> first_fault;
+  std::optional<bool> secrets;  // the body speaks of them; looked for once something is wrong
 };
 
 void Decoder::Impl::Begin(const Incoming& request) {
@@ -128,7 +141,10 @@ void Decoder::Impl::Begin(const Incoming& request) {
   out = Decoded{};
   records = readable = 0;
   overrun = false;
+  starved = Incoming::Admission::kYes;
+  admitted = record_bytes = 0;
   first_fault.reset();
+  secrets.reset();
   arena.Reset();
   context.cluster = options.cluster;
   context.mutated_is_admission = options.mutated_is_admission;
@@ -141,13 +157,58 @@ void Decoder::Impl::Begin(const Incoming& request) {
 tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
                                                      std::vector<Event>* quarantine) {
   Begin(request);
+  auto decoded = DecodeRecords(quarantine);
+  out = Decoded{};  // nothing of a refused request stays
+  scanner.Trim();
+  inner.Trim();
+  return decoded;
+}
+
+tl::unexpected<Refusal> Decoder::Impl::RefuseStarved() const {
+  if (starved == Incoming::Admission::kNever) {
+    return tl::unexpected(Refusal{413, "body_too_large",
+                                  "The body's events need more memory than there may be.", -1});
+  }
+  return tl::unexpected(
+      Refusal{503, "overloaded", "There is no memory for the body's events now.", -1});
+}
+
+// Asks in leaps, so that many small events cost few questions.
+bool Decoder::Impl::Admit(size_t bytes) {
+  if (bytes <= admitted || !in->admit) return true;
+  const size_t leap = std::max(bytes, admitted + std::max(admitted / 4, size_t{4} << 10));
+  for (const size_t wanted : {leap, bytes}) {
+    starved = in->admit(wanted);
+    if (starved == Incoming::Admission::kYes) {
+      admitted = wanted;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool Decoder::Impl::Keep(Event event) {
+  record_bytes += event.record.capacity() + kHeapBytes;
+  // While it grows, a vector is there twice.
+  const size_t places = out.events.size() < out.events.capacity()
+                            ? out.events.capacity()
+                            : 3 * std::max<size_t>(out.events.size(), 1);
+  if (!Admit(record_bytes + places * sizeof(Event))) return false;
+  out.events.push_back(std::move(event));
+  out.bytes = record_bytes + out.events.capacity() * sizeof(Event);
+  return true;
+}
+
+tl::expected<Decoded, Refusal> Decoder::Impl::DecodeRecords(std::vector<Event>* quarantine) {
+  const Incoming& request = *in;
   body_type = BodyTypeOf(request.content_type);
   const bool cloud_events =
       body_type == BodyType::kCloudEvent || body_type == BodyType::kCloudEventBatch;
   if (!cloud_events && HasHeader(request, "ce-specversion")) return DecodeBinary(quarantine);
   if (body_type == BodyType::kRefused) {
-    return tl::unexpected(Refusal{415, "unsupported_media_type",
-                                  "This path takes JSON, JSON lines and CloudEvents in JSON.", -1});
+    return tl::unexpected(Refusal{
+        415, "unsupported_media_type",
+        "This path takes JSON, JSON lines and CloudEvents in JSON, all of them in UTF-8.", -1});
   }
   const size_t first = request.body.find_first_not_of(
       " \t\r\n\x1E", request.body.starts_with("\xEF\xBB\xBF") ? 3 : 0);
@@ -156,14 +217,13 @@ tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
   }
   const bool framed = SplitRecords(
       request.body, {.bare_items = body_type == BodyType::kAny && (on_audit || on_events)}, this);
-  scanner.Trim();
-  inner.Trim();
   if (overrun) {
     return tl::unexpected(Refusal{
         413, "too_many_records",
         "The body holds more than " + std::to_string(options.limits.records_max) + " records.",
         -1});
   }
+  if (Over()) return RefuseStarved();
   if (readable == 0 && (records > 0 || !framed)) {
     const size_t fault = first_fault.value_or(first);
     const std::string detail = DetailOf(JsonFault::kSyntax, fault);
@@ -188,8 +248,8 @@ tl::unexpected<Refusal> Decoder::Impl::RefuseWhole(const QuarantineNote& note,
                                 static_cast<int64_t>(note.fault_offset)});
 }
 
-Decoded Decoder::Impl::QuarantineWhole(const QuarantineNote& note) {
-  out.events.push_back(QuarantineEvent(note));
+tl::expected<Decoded, Refusal> Decoder::Impl::QuarantineWhole(const QuarantineNote& note) {
+  if (!Keep(QuarantineEvent(note))) return RefuseStarved();
   out.quarantined = 1;
   return std::move(out);
 }
@@ -214,6 +274,9 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* q
     return QuarantineWhole(note);
   }
   const bool json_type = IsJsonType(in->content_type);
+  if (json_type && IsForeignCharset(in->content_type)) {
+    return tl::unexpected(Refusal{415, "unsupported_media_type", "JSON must be in UTF-8.", -1});
+  }
   if (!body.empty() && (json_type || in->content_type.empty())) {
     const JsonResult scan = scanner.Scan(body, options.limits.depth_max);
     if (!scan && json_type) {
@@ -233,14 +296,12 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* q
     note.detail = rejected->detail;
     return RefuseWhole(note, note.reason, quarantine);
   }
-  out.events.push_back(Seal(&view, body));
-  scanner.Trim();
-  inner.Trim();
+  if (!Admit(body.size()) || !Keep(Seal(&view, body))) return RefuseStarved();
   return std::move(out);
 }
 
 RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list) {
-  if (overrun) return Answer::kStop;
+  if (Over()) return Answer::kStop;
   arena.Reset();
   if (text.size() > options.limits.record_bytes_max) {
     ++readable;
@@ -267,12 +328,14 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
     return Quarantine(text, *rejected, OffsetOf(text), view.producer);
   }
   if (Count() == Answer::kStop) return Answer::kStop;
-  if (!ignored) out.events.push_back(Seal(&view, text));
-  return Answer::kTaken;
+  if (ignored) return Answer::kTaken;
+  // A large copy is not made before it is paid for.
+  const bool kept = Admit(out.bytes + view.data.size()) && Keep(Seal(&view, text));
+  return kept ? Answer::kTaken : Answer::kStop;
 }
 
 RecordHandler::Answer Decoder::Impl::Unreadable(std::string_view text) {
-  if (overrun) return Answer::kStop;
+  if (Over()) return Answer::kStop;
   const size_t begin = OffsetOf(text);
   JsonFault fault = JsonFault::kSyntax;
   size_t at = begin;
@@ -284,9 +347,9 @@ RecordHandler::Answer Decoder::Impl::Unreadable(std::string_view text) {
     }
   }
   if (!first_fault) first_fault = at;
-  return Quarantine(
-      text, {ReasonOf(fault), text.empty() ? "the body ends inside a list" : DetailOf(fault, at)},
-      at, {});
+  return Quarantine(text,
+                    {ReasonOf(fault), text.empty() ? "a list ends too early" : DetailOf(fault, at)},
+                    at, {});
 }
 
 std::optional<Rejected> Decoder::Impl::Understand(std::string_view text, ListKind list,
@@ -320,10 +383,11 @@ std::optional<Rejected> Decoder::Impl::FillByShape(const std::vector<JsonMember>
     view->producer = "cloudevents";
     return FillCloudEvent(context, members, view);
   }
+  const bool event_kind = marks.IsEventKind();
   if (marks.IsEvent()) {
     EventView event = *view;
     if (auto rejected = FillK8sEvent(context, members, text, &event)) {
-      if (on_events || on_audit || list == ListKind::kEvent ||
+      if (on_events || on_audit || list == ListKind::kEvent || event_kind ||
           rejected->reason != "missing_field") {
         view->producer = "k8s-event";
         return rejected;
@@ -339,11 +403,14 @@ std::optional<Rejected> Decoder::Impl::FillByShape(const std::vector<JsonMember>
     view->producer = "k8s-audit";
     return Rejected{"missing_field", "an audit event needs an auditID and a stage"};
   }
-  const bool event_kind = marks.kind == "Event" && (marks.api_version == "v1" ||
-                                                    marks.api_version.starts_with("events.k8s.io"));
-  if (list == ListKind::kEvent || (on_events && event_kind)) {
+  if (list == ListKind::kEvent || event_kind) {
     view->producer = "k8s-event";
     return Rejected{"missing_field", "an Event needs involvedObject or regarding"};
+  }
+  if (marks.kind == "EventList" && !marks.items) {
+    const bool audit = marks.api_version.starts_with("audit.k8s.io");
+    view->producer = audit ? "k8s-audit" : "k8s-event";
+    return Rejected{"missing_field", "an EventList needs an array of items"};
   }
   FillJson(context, members, text, view);
   return std::nullopt;
@@ -375,18 +442,23 @@ RecordHandler::Answer Decoder::Impl::Quarantine(std::string_view text, const Rej
                                                 size_t fault, std::string_view producer) {
   if (Count() == Answer::kStop) return Answer::kStop;
   if (producer.empty() && on_audit) producer = "k8s-audit";
-  out.events.push_back(QuarantineEvent({.record = text,
-                                        .path = in->path,
-                                        .producer = producer,
-                                        .reason = rejected.reason,
-                                        .detail = rejected.detail,
-                                        .record_offset = OffsetOf(text),
-                                        .fault_offset = fault}));
+  if (!Keep(QuarantineEvent({.record = text,
+                             .path = in->path,
+                             .producer = producer,
+                             .reason = rejected.reason,
+                             .detail = rejected.detail,
+                             .record_offset = OffsetOf(text),
+                             .fault_offset = fault}))) {
+    return Answer::kStop;
+  }
   ++out.quarantined;
   return Answer::kTaken;
 }
 
-Event Decoder::Impl::QuarantineEvent(const QuarantineNote& note) {
+Event Decoder::Impl::QuarantineEvent(QuarantineNote note) {
+  // A piece of a Secret need not say that it is one; what is around it does.
+  if (!secrets) secrets = SpeaksOfSecrets(in->body);
+  note.silent = *secrets;
   EventView view;
   FillQuarantine(context, note, &view);
   view.time = in->received;

@@ -25,11 +25,15 @@ struct Incoming {
   const std::vector<std::pair<std::string, std::string>>* headers = nullptr;
   std::string_view body;
   SystemTime received;
+  // Asked before the events of this request hold that many bytes of memory in all; may be empty.
+  // Any answer but kYes refuses the request.
+  enum class Admission { kYes, kNotNow, kNever };
+  std::function<Admission(size_t bytes)> admit;
 };
 
 struct DecodeLimits {
-  size_t records_max = 100'000;  // in one request; beyond it the request is refused
-  size_t depth_max = 64;         // JSON nesting of one record; deeper ones are quarantined
+  size_t records_max = 10'000;  // in one request; beyond it the request is refused
+  size_t depth_max = 64;        // JSON nesting of one record; deeper ones are quarantined
   size_t record_bytes_max = size_t{16} << 20;  // larger ones are quarantined
 };
 
@@ -46,6 +50,7 @@ struct DecodeOptions {
 struct Decoded {
   std::vector<Event> events;  // quarantine events included
   uint32_t quarantined = 0;
+  size_t bytes = 0;  // memory that `events` hold; at most what was admitted
 };
 
 // A request that is refused whole: HTTP status, stable code, sentence, byte offset or -1.

@@ -51,7 +51,7 @@ void FillQuarantine(const RecordContext& context, const QuarantineNote& note, Ev
   AppendJsonString(KeyedHash(note.record).Hex(), &data);
   data.append(",\"path\":");
   AppendJsonString(note.path, &data);
-  const bool silent = note.path == "/audit" || note.producer == "k8s-audit";
+  const bool silent = note.silent || note.path == "/audit" || note.producer == "k8s-audit";
   const std::string excerpt = silent ? std::string() : SafeExcerpt(note.record);
   if (!excerpt.empty()) {
     data.append(",\"excerpt\":");

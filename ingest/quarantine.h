@@ -18,6 +18,7 @@ struct QuarantineNote {
   std::string_view detail;    // sentence
   size_t record_offset = 0;   // of the record in the body
   size_t fault_offset = 0;    // of the trouble in the body
+  bool silent = false;        // the body speaks of secrets, so nothing of it is shown
 };
 
 // Fills `view` but for its id. Strings live in the context's arena.

@@ -12,23 +12,59 @@ namespace {
 constexpr size_t kLookedAt = 4096;
 constexpr std::string_view kHidden = "[redacted]";
 
-constexpr std::string_view kWords[] = {"password",   "passwd",        "passphrase", "pwd",
-                                       "secret",     "token",         "apikey",     "api_key",
-                                       "api-key",    "access_key",    "accesskey",  "private",
-                                       "credential", "authorization", "cookie",     "signature"};
+constexpr std::string_view kWords[] = {"password",   "passwd",        "passphrase",
+                                       "pwd",        "secret",        "token",
+                                       "apikey",     "api_key",       "api-key",
+                                       "access_key", "accesskey",     "private",
+                                       "credential", "session",       "authorization",
+                                       "cookie",     "signature",     "dockerconf",
+                                       "conn_str",   "connectionstr", "last-applied-configuration"};
 // Of these the value goes on behind a space: "Bearer x", "a=b; c=d".
 constexpr std::string_view kSpacedWords[] = {"authorization", "cookie"};
+// Too short to be looked for inside other words.
+constexpr std::string_view kShortWords[] = {"pass", "pw", "auth"};
 
-bool IsWordChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.';
-}
+bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
+bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
+bool IsLetter(char c) { return IsUpper(c) || IsLower(c); }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsWordChar(char c) { return IsLetter(c) || IsDigit(c) || c == '_' || c == '-' || c == '.'; }
 bool IsBase64Char(char c) { return IsWordChar(c) || c == '+' || c == '/' || c == '='; }
 
 // What may stand between a word and its value: quotes, also escaped ones, and separators.
 bool IsBetween(char c) {
   return c == '"' || c == '\'' || c == '\\' || c == ':' || c == '=' || c == ' ' || c == '\t' ||
-         c == '\r' || c == '\n' || c == ',';
+         c == '\r' || c == '\n' || c == ',' || c == '>' || c == '/';
+}
+
+bool IsSeparator(char c) { return c == '-' || c == '_' || c == '/' || c == '+' || c == '='; }
+
+// A word such as people write them: "payments", "creationTimestamp", "AWS". In a run without
+// capitals also the short pieces of generated names: "7c9d8f6b5".
+bool IsWordy(std::string_view piece, bool capitals) {
+  constexpr size_t kWordMax = 15, kGeneratedMax = 10, kHumpMin = 3;
+  if (std::any_of(piece.begin(), piece.end(), IsDigit)) {
+    return !capitals && piece.size() <= kGeneratedMax;
+  }
+  if (std::all_of(piece.begin(), piece.end(), IsUpper)) return piece.size() <= kWordMax;
+  for (size_t i = 0; i < piece.size();) {
+    size_t end = i + 1;
+    while (end < piece.size() && IsLower(piece[end])) ++end;
+    if (end - i > kWordMax || (piece.size() > kHumpMin && end - i < kHumpMin)) return false;
+    i = end;
+  }
+  return true;
+}
+
+bool LooksLikeWords(std::string_view run) {
+  const bool capitals = std::any_of(run.begin(), run.end(), IsUpper);
+  for (size_t i = 0; i < run.size();) {
+    size_t end = i;
+    while (end < run.size() && !IsSeparator(run[end]) && run[end] != '\\') ++end;
+    if (!IsWordy(run.substr(i, end - i), capitals)) return false;
+    i = end + 1;
+  }
+  return true;
 }
 
 class Hider {
@@ -37,7 +73,7 @@ class Hider {
 
   std::string Run() {
     while (at_ < text_.size()) {
-      if (Pem() || Jwt() || Scheme() || Url() || Word()) continue;
+      if (Pem() || Jwt() || Scheme() || Url() || Base64() || Word() || Argument()) continue;
       out_.push_back(text_[at_++]);
     }
     return std::move(out_);
@@ -48,6 +84,10 @@ class Hider {
 
   void Hide(size_t end) {
     out_.append(kHidden);
+    at_ = end;
+  }
+  void Show(size_t end) {
+    out_.append(text_.substr(at_, end - at_));
     at_ = end;
   }
 
@@ -73,8 +113,8 @@ class Hider {
     for (const std::string_view scheme : {"bearer ", "basic "}) {
       if (!Lower().starts_with(scheme)) continue;
       if (at_ > 0 && IsWordChar(text_[at_ - 1])) continue;
-      out_.append(text_.substr(at_, scheme.size()));
-      size_t end = at_ + scheme.size();
+      Show(at_ + scheme.size());
+      size_t end = at_;
       while (end < text_.size() && IsBase64Char(text_[end])) ++end;
       Hide(end);
       return true;
@@ -82,46 +122,109 @@ class Hider {
     return false;
   }
 
-  // user:password in front of an @.
+  // user:password in front of the last @: a password may hold one, or a slash.
   bool Url() {
     if (!text_.substr(at_).starts_with("://")) return false;
-    size_t end = at_ + 3;
-    while (end < text_.size() &&
-           (IsWordChar(text_[end]) || text_[end] == ':' || text_[end] == '%' || text_[end] == '~' ||
-            text_[end] == '!' || text_[end] == '$')) {
-      ++end;
+    size_t last = 0;
+    for (size_t end = at_ + 3; end < text_.size(); ++end) {
+      const char c = text_[end];
+      if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '<' || c == '>') break;
+      if (c == '@') last = end;
     }
-    if (end >= text_.size() || text_[end] != '@') return false;
+    if (last == 0) return false;
     out_.append("://");
-    Hide(end);
+    Hide(last);
     return true;
+  }
+
+  // Long runs of base64's alphabet that are not words. A key may be one, too, so its value goes
+  // with it if it announces one.
+  bool Base64() {
+    constexpr size_t kRunMin = 16;
+    if (at_ > 0 && IsRunChar(at_ - 1)) return false;
+    size_t end = at_;
+    while (end < text_.size() && IsRunChar(end)) ++end;
+    if (end - at_ < kRunMin || LooksLikeWords(text_.substr(at_, end - at_))) return false;
+    const std::string_view run = Lower().substr(0, end - at_);
+    const auto announces = [run](auto word) { return run.find(word) != std::string_view::npos; };
+    const bool key = std::any_of(std::begin(kWords), std::end(kWords), announces) ||
+                     std::any_of(std::begin(kShortWords), std::end(kShortWords), announces);
+    Hide(end);
+    if (key) Follows(/*spaced=*/true);
+    return true;
+  }
+  bool IsRunChar(size_t at) const {
+    const char c = text_[at];
+    if (c == '\\') return at + 1 < text_.size() && text_[at + 1] == '/';  // JSON's "\/"
+    return c != '.' && IsBase64Char(c);
   }
 
   // A word that announces a secret, and the value behind it.
   bool Word() {
-    const auto* word = std::find_if(std::begin(kWords), std::end(kWords),
-                                    [this](auto w) { return Lower().starts_with(w); });
-    if (word == std::end(kWords)) return false;
-    const bool spaced = std::find(std::begin(kSpacedWords), std::end(kSpacedWords), *word) !=
-                        std::end(kSpacedWords);
-    size_t i = at_ + word->size();
-    while (i < text_.size() && IsWordChar(text_[i])) ++i;  // "token_v2", "secretName"
-    out_.append(text_.substr(at_, i - at_));
-    at_ = i;
-    if (i >= text_.size() || !IsBetween(text_[i])) return true;
-    Between();
-    // {"name":"DB_PASSWORD","value":"…"}
-    if (Lower().starts_with("value")) {
-      out_.append(text_.substr(at_, 5));
-      at_ += 5;
-      Between();
+    const std::string_view word = WordHere();
+    if (word.empty()) return false;
+    const bool spaced =
+        std::find(std::begin(kSpacedWords), std::end(kSpacedWords), word) != std::end(kSpacedWords);
+    size_t end = at_ + word.size();
+    while (end < text_.size() && IsWordChar(text_[end])) ++end;  // "token_v2", "secretName"
+    Show(end);
+    Follows(spaced);
+    return true;
+  }
+  std::string_view WordHere() const {
+    const std::string_view here = Lower();
+    for (const std::string_view word : kWords) {
+      if (here.starts_with(word)) return word;
     }
-    Value(spaced);
+    for (const std::string_view word : kShortWords) {
+      if (here.starts_with(word) && EndsAt(at_ + word.size()) && (word == "pass" || BeginsHere())) {
+        return word;
+      }
+    }
+    return {};
+  }
+  // Word boundaries, those of camelCase too.
+  bool BeginsHere() const {
+    return at_ == 0 || !IsLetter(text_[at_ - 1]) ||
+           (IsLower(text_[at_ - 1]) && IsUpper(text_[at_]));
+  }
+  bool EndsAt(size_t end) const {
+    return end >= text_.size() || !IsLetter(text_[end]) ||
+           (IsUpper(text_[end]) && IsLower(text_[end - 1]));
+  }
+
+  // mysql -p x, curl -u jane:x, also as members of an array.
+  bool Argument() {
+    const std::string_view here = text_.substr(at_);
+    if (!here.starts_with("-p") && !here.starts_with("-u")) return false;
+    if (at_ > 0 && IsWordChar(text_[at_ - 1])) return false;
+    if (here.size() < 3 || !IsBetween(here[2])) return false;
+    Show(at_ + 2);
+    Follows(/*spaced=*/false);
     return true;
   }
 
+  // What stands behind an announcing word, if it is a value.
+  void Follows(bool spaced) {
+    if (at_ >= text_.size()) return;
+    const char c = text_[at_];
+    if (c == '[' || c == '{' || c == '(') return Hide(text_.size());  // password[0]=x
+    if (!IsBetween(c)) return;
+    size_t begin = at_;
+    Between();
+    // {"name":"DB_PASSWORD","value":"…"}
+    if (Lower().starts_with("value")) {
+      Show(at_ + 5);
+      begin = at_;
+      Between();
+    }
+    Value(text_.substr(begin, at_ - begin), spaced);
+  }
+
   void Between() {
-    while (at_ < text_.size() && IsBetween(text_[at_])) out_.push_back(text_[at_++]);
+    size_t end = at_;
+    while (end < text_.size() && IsBetween(text_[end])) ++end;
+    Show(end);
   }
 
   size_t BackslashesBefore(size_t at) const {
@@ -130,27 +233,37 @@ class Hider {
     return count;
   }
 
-  void Value(bool spaced) {
+  // `between` is what was shown since the word.
+  void Value(std::string_view between, bool spaced) {
     if (at_ >= text_.size()) return;
-    if (text_[at_] == '{' || text_[at_] == '[') {  // whatever is in it
-      Hide(text_.size());
-      return;
+    const char first = text_[at_];
+    const bool quoted = !between.empty() && (between.back() == '"' || between.back() == '\'');
+    // Whatever is in an object or array; a block or a list of YAML.
+    if (!quoted && (first == '{' || first == '[' || first == '|' ||
+                    between.find('\n') != std::string_view::npos)) {
+      return Hide(text_.size());
     }
-    const bool quoted = at_ > 0 && (text_[at_ - 1] == '"' || text_[at_ - 1] == '\'');
-    const char quote = quoted ? text_[at_ - 1] : '\0';
-    // In a text inside a text the quotes are escaped; one escaped deeper belongs to the value.
-    const size_t depth = quoted ? BackslashesBefore(at_ - 1) : 0;
+    if (quoted) return Hide(EndOfQuoted());
+    // "key: some words" goes to the end of its line, "key=word" does not.
+    const bool line =
+        between.find(':') != std::string_view::npos && between.find('=') == std::string_view::npos;
     size_t end = at_;
     for (; end < text_.size(); ++end) {
       const char c = text_[end];
-      if (quoted) {
-        if (c == quote && BackslashesBefore(end) <= depth) break;
-      } else if (c == '"' || c == '\'' || c == '\n' || c == '}' || c == ']' || c == '&' ||
-                 (!spaced && (c == ' ' || c == ',' || c == ';'))) {
-        break;
-      }
+      if (c == '"' || c == '\n') break;
+      if (!line && c == '&') break;
+      if (!line && !spaced && (c == ' ' || c == '\t' || c == ',' || c == ';')) break;
     }
     Hide(end);
+  }
+
+  size_t EndOfQuoted() const {
+    const char quote = text_[at_ - 1];
+    // In a text inside a text the quotes are escaped; one escaped deeper belongs to the value.
+    const size_t depth = BackslashesBefore(at_ - 1);
+    size_t end = at_;
+    while (end < text_.size() && (text_[end] != quote || BackslashesBefore(end) > depth)) ++end;
+    return end;
   }
 
   const std::string_view text_;
@@ -159,23 +272,68 @@ class Hider {
   std::string out_;
 };
 
-bool SpeaksOf(std::string_view record, std::initializer_list<std::string_view> words) {
+bool Has(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::any_of(words.begin(), words.end(),
-                     [record](auto word) { return record.find(word) != std::string_view::npos; });
+                     [text](auto word) { return text.find(word) != std::string_view::npos; });
+}
+
+// Whether the letter before `at` ends something else: an escape of JSON ("\nSecret",
+// "\u000aSecret") or of a URL ("%3ASecret").
+bool EscapeEndsAt(std::string_view text, size_t at) {
+  const auto back = [&](size_t count, char c) { return at >= count && text[at - count] == c; };
+  return back(2, '\\') || (back(6, '\\') && back(5, 'u')) || back(3, '%');
+}
+
+// "secret", "secrets" or "secretlist" at `at`, where there is an s.
+bool SecretAt(std::string_view text, size_t at) {
+  const auto matches = [&](size_t from, std::string_view word) {
+    if (text.size() - from < word.size()) return false;
+    for (size_t i = 0; i < word.size(); ++i) {
+      if ((text[from + i] | 0x20) != word[i]) return false;
+    }
+    return true;
+  };
+  if (!matches(at, "secret")) return false;
+  size_t end = at + 6;
+  if (matches(end, "list")) {
+    end += 4;
+  } else if (matches(end, "s")) {
+    end += 1;
+  }
+  if (end < text.size() && IsLetter(text[end])) return false;
+  return at == 0 || !IsLetter(text[at - 1]) || EscapeEndsAt(text, at);
+}
+
+// "\u0053": nobody writes a letter so who does not want to hide a word.
+bool EscapedLetterAt(std::string_view text, size_t at) {
+  const std::string_view escape = text.substr(at, 6);
+  return escape.size() == 6 && escape.starts_with("\\u00") && escape[4] >= '4' && escape[4] <= '7';
 }
 
 }  // namespace
 
 std::string HideSecrets(std::string_view text) { return Hider(text).Run(); }
 
-std::string SafeExcerpt(std::string_view record) {
-  if (SpeaksOf(record, {"\"Secret\"", "\"SecretList\"", "\"secrets\"", "auditID", "audit.k8s.io",
-                        "AdmissionReview", "\"requestObject\"", "\"responseObject\""})) {
-    return {};
+bool SpeaksOfSecrets(std::string_view text) {
+  if (Has(text,
+          {"auditID", "audit.k8s.io", "AdmissionReview", "requestObject", "responseObject"})) {
+    return true;
   }
-  // A word written in escapes could not be recognised.
-  if (record.substr(0, kLookedAt).find("\\u") != std::string_view::npos) return {};
-  const std::string hidden = HideSecrets(record.substr(0, kLookedAt));
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if ((c | 0x20) == 's' && SecretAt(text, i)) return true;
+    if (c == '\\' && EscapedLetterAt(text, i)) return true;
+  }
+  return false;
+}
+
+std::string SafeExcerpt(std::string_view record) {
+  const std::string_view start = record.substr(0, kLookedAt);
+  // Words and quotes written in escapes could not be recognised, nor those of two bytes a letter.
+  if (Has(start, {"\\u", "%22", "%3A", "%3a", "&quot;", "&#", std::string_view("\0", 1)}))
+    return {};
+  if (SpeaksOfSecrets(record)) return {};
+  const std::string hidden = HideSecrets(start);
   std::string out;
   for (const char c : hidden.substr(0, kExcerptMax)) {
     out.push_back(c >= 0x20 && c < 0x7F ? c : '.');

@@ -1,5 +1,6 @@
 #include "ingest/shape.h"
 
+#include <algorithm>
 #include <string>
 
 #include "ingest/json_text.h"
@@ -15,6 +16,10 @@ std::string MediaType(std::string_view content_type) {
 }
 
 }  // namespace
+
+bool ShapeMarks::IsEventKind() const {
+  return kind == "Event" && (api_version == "v1" || api_version.starts_with("events.k8s.io"));
+}
 
 bool ShapeMarks::IsWatchFrame() const {
   return members == 2 && object != nullptr && object->kind == JsonKind::kObject &&
@@ -35,7 +40,10 @@ ShapeMarks LookAt(const std::vector<JsonMember>& members) {
         else if (m.key == "type")
           marks.type = m.value;
         break;
-      case 5: marks.stage |= m.key == "stage"; break;
+      case 5:
+        marks.stage |= m.key == "stage";
+        marks.items |= m.key == "items" && m.kind == JsonKind::kArray;
+        break;
       case 6:
         if (m.key == "object") marks.object = &m;
         break;
@@ -53,6 +61,7 @@ ShapeMarks LookAt(const std::vector<JsonMember>& members) {
 }
 
 BodyType BodyTypeOf(std::string_view content_type) {
+  if (IsForeignCharset(content_type)) return BodyType::kRefused;
   const std::string type = MediaType(content_type);
   // The batch's name begins with the other's.
   for (const auto& [name, body] : {std::pair<std::string_view, BodyType>{
@@ -73,6 +82,24 @@ BodyType BodyTypeOf(std::string_view content_type) {
     if (type == name) return BodyType::kRefused;
   }
   return BodyType::kAny;
+}
+
+bool IsForeignCharset(std::string_view content_type) {
+  const std::string lower = AsciiLower(content_type);
+  std::string_view rest = lower;
+  while (true) {
+    const size_t semicolon = rest.find(';');
+    if (semicolon == std::string_view::npos) return false;
+    rest.remove_prefix(semicolon + 1);
+    rest.remove_prefix(std::min(rest.size(), rest.find_first_not_of(" \t")));
+    if (!rest.starts_with("charset=")) continue;
+    std::string_view name = rest.substr(8);
+    if (name.starts_with('"')) name.remove_prefix(1);
+    for (const std::string_view foreign : {"utf-16", "utf16", "utf-32", "utf32", "utf-7", "utf7",
+                                           "ucs-2", "ucs-4", "iso-10646-ucs", "ebcdic"}) {
+      if (name.starts_with(foreign)) return true;
+    }
+  }
 }
 
 bool IsJsonType(std::string_view content_type) {

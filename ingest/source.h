@@ -13,13 +13,14 @@ namespace spool {
 struct SourceStatus {
   std::string name;
   std::string type;
-  std::string state;    // "up", "down", "stopping"
-  std::string address;  // listening sources
-  uint64_t requests = 0;
-  uint64_t events = 0;  // stored
+  std::string state;      // "up", "down", "stopping"
+  std::string address;    // listening sources
+  uint64_t requests = 0;  // that came in whole
+  uint64_t events = 0;    // stored
   uint64_t duplicates = 0;
   uint64_t quarantined = 0;
-  uint64_t rejected = 0;  // requests refused (4xx, 5xx)
+  uint64_t refused = 0;   // requests that the source itself refused (4xx, 5xx)
+  uint64_t rejected = 0;  // these, and what was refused before it: malformed, no room, connections
   uint64_t bytes = 0;
   std::optional<SystemTime> last_event;
 };

@@ -4,6 +4,7 @@
 #include <emmintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -46,10 +47,11 @@ constexpr std::array<uint8_t, 256> MakeStops() {
   return stops;
 }
 
+constexpr std::array<uint8_t, 256> kStops = MakeStops();
+
 // The place after the object or array that begins at `at`; kNone if it is not closed. Counts
 // brackets of either kind: which ones fit is the checker's business.
 size_t SkipBrackets(std::string_view text, size_t at) {
-  static constexpr std::array<uint8_t, 256> kStops = MakeStops();
   size_t depth = 0;
   for (size_t i = at; i < text.size();) {
     const char c = text[i];
@@ -93,9 +95,16 @@ class Splitter {
     size_t end = kNone;  // after it; kNone if it is not closed or not an object
     size_t resume = 0;   // behind the items that have been handed over already
     bool handed_over = false;
-    size_t items = kNone;  // where the array begins
+    bool cut = false;      // the items did not end, and that was told
+    size_t items = kNone;  // where the array begins, or the null for none
+    bool null_items = false;
     std::string_view kind, api_version;
     bool has_kind = false;
+  };
+  // Where an array was left.
+  struct ArrayEnd {
+    size_t at = 0;
+    bool cut = false;  // it did not end, and that was told; go on at `at`
   };
 
   size_t SkipSpace(size_t at, size_t end) const {
@@ -112,8 +121,13 @@ class Splitter {
   size_t Documents(size_t at, size_t end, bool in_line);
   size_t Document(size_t at, size_t end, bool in_line);
   size_t Broken(size_t at, size_t record_end, bool in_line);
-  size_t Array(size_t at, size_t end, ListKind list);
-  Outline Look(size_t at, size_t end);
+  size_t LineOf(size_t at, size_t end) const;
+  bool SwallowedLines(size_t at, size_t end) const;
+  bool BeginsALine(size_t at) const;
+  ArrayEnd Array(size_t at, size_t end, ListKind list, bool items, bool in_line);
+  size_t Element(size_t at, size_t end) const;
+  bool IsNextLines(size_t at, size_t end, bool comma, bool items);
+  Outline Look(size_t at, size_t end, bool in_line, bool hand_over = true);
   bool IsList(const Outline& outline) const;
   static ListKind KindOf(const Outline& outline);
 
@@ -122,8 +136,7 @@ class Splitter {
   RecordHandler& handler_;
   bool stopped_ = false;
   bool framed_ = false;
-  bool cut_off_ = false;  // an array did not end, and that was told
-  bool lines_ = false;    // from here on a record does not go beyond its line
+  bool lines_ = false;  // from here on a record does not go beyond its line
 };
 
 size_t Splitter::Documents(size_t at, size_t end, bool in_line) {
@@ -138,7 +151,7 @@ size_t Splitter::Documents(size_t at, size_t end, bool in_line) {
 size_t Splitter::Document(size_t at, size_t end, bool in_line) {
   if (body_[at] == '[') {
     framed_ = true;
-    return Array(at, end, ListKind::kNone);
+    return Array(at, end, ListKind::kNone, /*items=*/false, in_line).at;
   }
   if (body_[at] != '{') {  // a bare scalar or no JSON: up to the end of its line
     size_t stop = body_.find('\n', at);
@@ -150,19 +163,23 @@ size_t Splitter::Document(size_t at, size_t end, bool in_line) {
     if (answer == RecordHandler::Answer::kUnreadable) Unreadable(at, last);
     return stop;
   }
-  Outline outline = Look(at, end);
-  if (outline.handed_over) {
-    if (outline.end == kNone && !cut_off_) Unreadable(outline.resume, end);
-    return outline.end == kNone ? end : outline.end;
-  }
+  Outline outline = Look(at, end, in_line);
+  if (stopped_ || outline.cut) return outline.resume;
   if (outline.end == kNone) {
     const size_t skipped = SkipBrackets(body_.substr(0, end), at);
-    if (skipped == kNone) return Broken(at, end, in_line);
+    const size_t from = outline.handed_over ? outline.resume : at;
+    if (outline.handed_over || skipped == kNone) {
+      return Broken(from, std::max(from, std::min(skipped, end)), in_line);
+    }
     outline.end = skipped;
+  } else if (outline.handed_over) {
+    return outline.end;
   } else if (IsList(outline)) {
     framed_ = true;
-    Array(outline.items, outline.end, KindOf(outline));
-    return outline.end;
+    if (outline.null_items) return outline.end;
+    const ArrayEnd left =
+        Array(outline.items, outline.end, KindOf(outline), /*items=*/true, in_line);
+    return left.cut ? left.at : outline.end;
   }
   const auto answer = handler_.Record(Slice(at, outline.end), ListKind::kNone);
   if (answer == RecordHandler::Answer::kStop) stopped_ = true;
@@ -170,18 +187,41 @@ size_t Splitter::Document(size_t at, size_t end, bool in_line) {
   return outline.end;
 }
 
+// The end of the first line in [at, end) behind which one begins like a record; kNone if none does.
+size_t Splitter::LineOf(size_t at, size_t end) const {
+  const std::string_view text = body_.substr(0, end);
+  for (size_t i = text.find('\n', at); i != kNone && i + 1 < end; i = text.find('\n', i + 1)) {
+    if (body_[i + 1] == '{' || body_[i + 1] == '[') return i;
+  }
+  return kNone;
+}
+
+bool Splitter::BeginsALine(size_t at) const {
+  return (body_[at] == '{' || body_[at] == '[') && at > 0 && body_[at - 1] == '\n';
+}
+
+// Whether a line in [at, end) begins with a bracket that nothing before it asked for. JSON that is
+// spread over lines has no such place; lines that were taken for one record have.
+bool Splitter::SwallowedLines(size_t at, size_t end) const {
+  const std::string_view text = body_.substr(0, end);
+  char before = ',';
+  for (size_t i = at; i < end;) {
+    const char c = body_[i];
+    if (i > at && BeginsALine(i) && before != ',' && before != ':' && before != '[') return true;
+    if (!IsSpace(c)) before = c;
+    i = c == '"' ? std::min(SkipString(text, i), end) : i + 1;
+  }
+  return false;
+}
+
 // A record that is no JSON may have swallowed its neighbours by a bracket too many. In a body of
 // lines the next one that begins like a record is where to go on.
 size_t Splitter::Broken(size_t at, size_t record_end, bool in_line) {
   size_t stop = record_end;
   if (!in_line) {
-    for (size_t i = body_.find('\n', at); i != kNone && i + 1 < record_end;
-         i = body_.find('\n', i + 1)) {
-      if (body_[i + 1] == '{' || body_[i + 1] == '[') {
-        lines_ = true;
-        stop = i;
-        break;
-      }
+    if (const size_t line = LineOf(at, record_end); line != kNone) {
+      lines_ = true;
+      stop = line;
     }
   }
   size_t last = stop;
@@ -190,46 +230,68 @@ size_t Splitter::Broken(size_t at, size_t record_end, bool in_line) {
   return stop;
 }
 
-size_t Splitter::Array(size_t at, size_t end, ListKind list) {
+// The place after the element that begins at `at`; kNone if it does not end.
+size_t Splitter::Element(size_t at, size_t end) const {
   const std::string_view text = body_.substr(0, end);
+  if (body_[at] == '{' || body_[at] == '[') return SkipBrackets(text, at);
+  size_t next = at;
+  while (next != kNone && next < end && body_[next] != ',' && body_[next] != ']') {
+    if (next > at && BeginsALine(next)) return next;
+    next = body_[next] == '"' ? SkipString(text, next) : next + 1;
+  }
+  return next;
+}
+
+// Whether what begins at `at`, where an array's next element should be, is the next line's: it is
+// at a line's begin and the comma is missing, or it is a list, and lists do not stand in lists.
+bool Splitter::IsNextLines(size_t at, size_t end, bool comma, bool items) {
+  if (!BeginsALine(at)) return false;
+  if (!comma) return true;
+  if (!items || body_[at] != '{') return false;
+  const Outline outline = Look(at, end, /*in_line=*/false, /*hand_over=*/false);
+  return outline.has_kind && IsList(outline);
+}
+
+// An array that does not end has run into what follows it. In a body of lines the signs of it are a
+// line that cannot be its next element, and an element that took such lines for its own.
+Splitter::ArrayEnd Splitter::Array(size_t at, size_t end, ListKind list, bool items, bool in_line) {
+  bool comma = true;
   size_t i = at + 1;
   while (!stopped_) {
-    while (i < end && (IsSpace(body_[i]) || body_[i] == ',')) ++i;
+    for (; i < end && (IsSpace(body_[i]) || body_[i] == ','); ++i) comma |= body_[i] == ',';
     if (i >= end) {
-      cut_off_ = true;
       Unreadable(end, end);
-      return end;
+      return {end, true};
     }
-    if (body_[i] == ']') return i + 1;
-    size_t next;
-    if (body_[i] == '{' || body_[i] == '[') {
-      next = SkipBrackets(text, i);
-    } else {
-      next = i;
-      while (next != kNone && next < end && body_[next] != ',' && body_[next] != ']') {
-        next = body_[next] == '"' ? SkipString(text, next) : next + 1;
-      }
+    if (body_[i] == ']') return {i + 1, false};
+    if (!in_line && IsNextLines(i, end, comma, items)) {
+      Unreadable(i - 1, i - 1);
+      lines_ = true;
+      return {i - 1, true};
     }
-    const bool open = next == kNone;
-    if (open) {
-      cut_off_ = true;
-      next = end;
-    }
+    const size_t next = Element(i, end);
+    if (next == kNone) return {Broken(i, end, in_line), true};
     size_t last = next;
     while (last > i && IsSpace(body_[last - 1])) --last;
-    const auto answer =
-        open ? RecordHandler::Answer::kUnreadable : handler_.Record(Slice(i, last), list);
+    const auto answer = handler_.Record(Slice(i, last), list);
     if (answer == RecordHandler::Answer::kStop) stopped_ = true;
-    if (answer == RecordHandler::Answer::kUnreadable) Unreadable(i, last);
-    if (open) return end;
+    if (answer == RecordHandler::Answer::kUnreadable) {
+      const bool is_last =
+          body_.substr(0, end).find_first_not_of(" \t\r\n,", next) == std::string_view::npos;
+      if (!in_line && (SwallowedLines(i, last) || (is_last && LineOf(i, last) != kNone))) {
+        return {Broken(i, next, in_line), true};
+      }
+      Unreadable(i, last);
+    }
+    comma = false;
     i = next;
   }
-  return end;
+  return {end, true};
 }
 
 bool Splitter::IsList(const Outline& outline) const {
   if (outline.items == kNone) return false;
-  if (!outline.has_kind) return options_.bare_items;
+  if (!outline.has_kind) return options_.bare_items && !outline.null_items;
   return outline.kind == "EventList" || outline.kind == "List";
 }
 
@@ -242,8 +304,10 @@ ListKind Splitter::KindOf(const Outline& outline) {
   return ListKind::kNone;
 }
 
-// Goes over an object's outermost members. Where they are not JSON, `end` stays kNone.
-Splitter::Outline Splitter::Look(size_t at, size_t end) {
+// Goes over an object's outermost members. Where they are not JSON, `end` stays kNone. Items apart
+// that were handed over, it never goes beyond the place where SkipBrackets finds the object closed,
+// which is what keeps the work in proportion.
+Splitter::Outline Splitter::Look(size_t at, size_t end, bool in_line, bool hand_over) {
   const std::string_view text = body_.substr(0, end);
   Outline outline;
   size_t i = SkipSpace(at + 1, end);
@@ -265,20 +329,25 @@ Splitter::Outline Splitter::Look(size_t at, size_t end) {
     } else if (body_[i] == '[' && key == "items") {
       if (outline.items != kNone) return outline;  // twice: which one is meant?
       outline.items = value;
-      if (outline.has_kind && IsList(outline)) {
+      if (hand_over && outline.has_kind && IsList(outline)) {
         framed_ = true;
         outline.handed_over = true;
-        i = Array(value, end, KindOf(outline));
-        outline.resume = i;
-        if (stopped_) i = end;
+        const ArrayEnd left = Array(value, end, KindOf(outline), /*items=*/true, in_line);
+        outline.resume = i = left.at;
+        outline.cut = left.cut;
+        if (left.cut) return outline;
       } else {
         i = SkipBrackets(text, i);
       }
     } else if (body_[i] == '{' || body_[i] == '[') {
       i = SkipBrackets(text, i);
     } else {
-      while (i < end && body_[i] != ',' && body_[i] != '}' && body_[i] != '"' && body_[i] != '{')
-        ++i;
+      while (i < end && body_[i] != ',' && kStops[static_cast<uint8_t>(body_[i])] == 0) ++i;
+      if (key == "items" && Slice(value, i).starts_with("null") && SkipSpace(value + 4, i) == i) {
+        if (outline.items != kNone) return outline;
+        outline.items = value;
+        outline.null_items = true;
+      }
     }
     if (i == kNone || i > end) return outline;
     if (key == "kind") {

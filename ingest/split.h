@@ -22,7 +22,7 @@ class RecordHandler {
   virtual ~RecordHandler() = default;
   // One record. `text` is a slice of the body without white space around it.
   virtual Answer Record(std::string_view text, ListKind list) = 0;
-  // Bytes of the body that are no record; empty at the end of a body that was cut off.
+  // Bytes of the body that are no record; empty where a list ends too early.
   virtual Answer Unreadable(std::string_view text) = 0;
 };
 

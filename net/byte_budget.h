@@ -1,4 +1,5 @@
-// How many bytes of request bodies may be in memory at once, over all connections of a server.
+// How many bytes of request bodies, and of what is made of them, may be in memory at once, over all
+// connections of a server.
 #pragma once
 
 #include <atomic>
@@ -8,28 +9,39 @@
 
 namespace spool::net {
 
+// Who asks. A large body that does not come to its end, for as long as its time limits let it, must
+// hold only its like up; and bodies on their way must not hold up those that are complete, or
+// nothing would ever be finished under load.
+enum class Claim {
+  kLargeBody,  // may have half of the budget, one at a time
+  kBody,       // three quarters
+  kMade,       // all: what a handler makes of a body that is there
+};
+
 // Any thread.
 class ByteBudget {
  public:
   explicit ByteBudget(size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  // A glance that reserves nothing: would that many further bytes, and the place of the one large
-  // body if `large`, be given now?
-  bool Fits(size_t bytes, bool large) const {
-    if (large && large_taken_.load(std::memory_order_relaxed)) return false;
+  // A glance that reserves nothing: would that many further bytes be given now?
+  bool Fits(size_t bytes, Claim claim) const {
+    if (claim == Claim::kLargeBody && large_taken_.load(std::memory_order_relaxed)) return false;
     const size_t used = used_.load(std::memory_order_relaxed);
-    return used <= limit(large) && bytes <= limit(large) - used;
+    return used <= limit(claim) && bytes <= limit(claim) - used;
   }
   size_t used() const { return used_.load(std::memory_order_relaxed); }
-  size_t bytes_max() const { return bytes_max_; }
-  // What a large body may have: the last quarter is kept for small ones, so that a large one that
-  // does not come to its end, for as long as its time limits let it, holds only its like up.
-  size_t large_bytes_max() const { return bytes_max_ - bytes_max_ / 4; }
+  // What may be used in all when this claim is granted.
+  size_t limit(Claim claim) const {
+    switch (claim) {
+      case Claim::kLargeBody: return bytes_max_ / 2;
+      case Claim::kBody: return bytes_max_ - bytes_max_ / 4;
+      case Claim::kMade: break;
+    }
+    return bytes_max_;
+  }
 
  private:
   friend class BytePermit;
-  size_t limit(bool large) const { return large ? large_bytes_max() : bytes_max_; }
-
   const size_t bytes_max_;
   std::atomic<size_t> used_{0};
   std::atomic<bool> large_taken_{false};
@@ -53,16 +65,15 @@ class BytePermit {
   BytePermit(const BytePermit&) = delete;
   BytePermit& operator=(const BytePermit&) = delete;
 
-  // Makes this permit hold at least `bytes` in all, and the large place if `large`; then the last
-  // quarter of the budget is not touched. False, and nothing changed, when the budget does not have
-  // it now.
-  bool Grow(size_t bytes, bool large) {
-    const bool take_large = large && !large_;
+  // Makes this permit hold at least `bytes` in all, and the large place if that is claimed. False,
+  // and nothing changed, when the budget does not have it now.
+  bool Grow(size_t bytes, Claim claim) {
+    const bool take_large = claim == Claim::kLargeBody && !large_;
     if (take_large && budget_->large_taken_.exchange(true, std::memory_order_acq_rel)) return false;
     if (bytes > bytes_) {
       const size_t more = bytes - bytes_;
       const size_t before = budget_->used_.fetch_add(more, std::memory_order_acq_rel);
-      const size_t limit = budget_->limit(large);
+      const size_t limit = budget_->limit(claim);
       if (before > limit || more > limit - before) {
         budget_->used_.fetch_sub(more, std::memory_order_acq_rel);
         if (take_large) budget_->large_taken_.store(false, std::memory_order_release);

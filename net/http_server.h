@@ -17,15 +17,15 @@
 namespace spool::net {
 
 struct HttpLimits {
-  size_t header_bytes = 64 << 10;        // the whole head; beyond it 431
-  // Decompressed; beyond it 413. At most three quarters of in_flight_bytes count.
+  size_t header_bytes = 64 << 10;  // the whole head; beyond it 431
+  // Decompressed; beyond it 413. At most half of in_flight_bytes counts.
   size_t body_bytes = size_t{16} << 20;
   size_t ratio_max = 200;  // decompressed : compressed, once past 64 KiB; beyond it 413
   // Bodies, and what handlers make of them, in memory of all connections; beyond it 503.
   size_t in_flight_bytes = size_t{64} << 20;
   // Above this size, or a quarter of in_flight_bytes, one body at a time; others 503.
   size_t large_body_bytes = size_t{4} << 20;
-  size_t connections = 1024;                  // beyond it new ones are closed at once
+  size_t connections = 1024;  // beyond it new ones are closed at once
   std::chrono::seconds header_timeout{10};
   std::chrono::seconds body_timeout{30};       // whole body
   std::chrono::seconds body_idle_timeout{15};  // between two bytes of a body
@@ -69,9 +69,11 @@ class HttpResponder {
   class State;
   explicit HttpResponder(std::shared_ptr<State> state) : state_(std::move(state)) {}
   void Send(HttpResponse response) const;
-  // Makes the request hold `bytes` beside its body, for what the handler makes of it. False, and
-  // nothing changed, when the budget does not have them now, or after ReleaseBody or Send.
-  bool Reserve(size_t bytes) const;
+  // Makes the request hold `bytes` beside its body, for what the handler makes of it. Unless kYes
+  // nothing has changed: the budget does not have them now, or is smaller than that. Not after
+  // ReleaseBody or Send.
+  enum class Reserved { kYes, kNotNow, kNever };
+  Reserved Reserve(size_t bytes) const;
   // The body is no longer in memory; of all that the request holds `keep` bytes stay until Send.
   void ReleaseBody(size_t keep = 0) const;
 

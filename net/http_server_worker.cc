@@ -101,9 +101,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Phase phase_ = Phase::kRead;
   Steady::time_point deadline_ = Steady::time_point::max();
   Steady::time_point body_deadline_ = Steady::time_point::max();  // of the whole body
-  uint64_t serial_ = 0;   // of the request with the handler
-  std::string out_;       // head, and the body if short
-  std::string out_body_;  // the body if long
+  uint64_t serial_ = 0;                                           // of the request with the handler
+  std::string out_;                                               // head, and the body if short
+  std::string out_body_;                                          // the body if long
   size_t written_ = 0;
   size_t paid_ = 0;  // of written_, when the time limit was last renewed
   size_t lingered_ = 0;
@@ -203,9 +203,13 @@ class HttpResponder::State {
     ReleaseBody(0);
     worker_->Deliver(serial_, std::move(response));
   }
-  bool Reserve(size_t bytes) {
+  HttpResponder::Reserved Reserve(size_t bytes) {
     std::lock_guard lock(mutex_);
-    return !released_ && permit_.Grow(body_bytes_ + bytes, false);
+    if (body_bytes_ + bytes > worker_->shared->budget->limit(Claim::kMade)) {
+      return HttpResponder::Reserved::kNever;
+    }
+    const bool given = !released_ && permit_.Grow(body_bytes_ + bytes, Claim::kMade);
+    return given ? HttpResponder::Reserved::kYes : HttpResponder::Reserved::kNotNow;
   }
   void ReleaseBody(size_t keep) {
     std::lock_guard lock(mutex_);
@@ -225,7 +229,9 @@ class HttpResponder::State {
 };
 
 void HttpResponder::Send(HttpResponse response) const { state_->Send(std::move(response)); }
-bool HttpResponder::Reserve(size_t bytes) const { return state_->Reserve(bytes); }
+HttpResponder::Reserved HttpResponder::Reserve(size_t bytes) const {
+  return state_->Reserve(bytes);
+}
 void HttpResponder::ReleaseBody(size_t keep) const { state_->ReleaseBody(keep); }
 
 namespace {

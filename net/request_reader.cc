@@ -25,7 +25,7 @@ RequestReader::RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudge
     : limits_(limits),
       budget_(std::move(budget)),
       // What can never fit is too large, not "busy".
-      body_bytes_max_(std::min(limits.body_bytes, budget_->large_bytes_max())),
+      body_bytes_max_(std::min(limits.body_bytes, budget_->limit(Claim::kLargeBody))),
       large_body_bytes_(std::min(limits.large_body_bytes, limits.in_flight_bytes / 4)),
       permit_(budget_) {}
 
@@ -50,7 +50,7 @@ RequestReader::State RequestReader::Feed(std::string_view data) {
   }
   // A head under way beyond the ordinary size is charged for.
   if (state == State::kMore && phase_ == Phase::kHead && in_.size() > kFreeHeadBytes &&
-      !permit_.Grow(in_.size(), false)) {
+      !permit_.Grow(in_.size(), Claim::kBody)) {
     return Shed();
   }
   return state;
@@ -109,7 +109,7 @@ RequestReader::State RequestReader::BeginBody() {
   // Nothing is reserved yet: permits are for bytes that are here, so that a promise of many bytes
   // holds nobody up. But what has no chance is told so before it is sent.
   const auto length = static_cast<size_t>(wire_left_);
-  if (!budget_->Fits(std::max<size_t>(length, 1), length > large_body_bytes_)) return Shed();
+  if (!budget_->Fits(std::max<size_t>(length, 1), ClaimOf(length))) return Shed();
   if (head_.coding != Coding::kIdentity) decoder_ = BodyDecoder::Create(head_.coding);
   phase_ = Phase::kBody;
   // Nobody is invited to send nothing: what is there already (no byte) is the whole body.
@@ -212,8 +212,8 @@ bool RequestReader::TakeEncoded(std::string_view piece) {
 }
 
 bool RequestReader::AdmitDecoder(size_t bytes) {
-  if (bytes > budget_->bytes_max()) return Fail(TooLarge());
-  if (!permit_.Grow(room_ + bytes, false)) {
+  if (bytes > budget_->limit(Claim::kBody)) return Fail(TooLarge());
+  if (!permit_.Grow(room_ + bytes, Claim::kBody)) {
     return Fail(Problem(503, "overloaded", "Too many bytes of requests are in memory.", -1, 1));
   }
   decoder_bytes_ = bytes;
@@ -238,7 +238,7 @@ bool RequestReader::Append(std::string_view piece) {
 // Permits first, memory second. Grows in leaps paid for by what has arrived already: whatever was
 // promised, a client that goes silent holds at most twice what it sent.
 bool RequestReader::MakeRoom(size_t need) {
-  if (need > body_bytes_max_ || need + decoder_bytes_ > budget_->large_bytes_max()) {
+  if (need > body_bytes_max_ || need + decoder_bytes_ > budget_->limit(ClaimOf(need))) {
     return Fail(TooLarge());
   }
   size_t want = std::max<size_t>(4 << 10, 2 * need);
@@ -246,11 +246,10 @@ bool RequestReader::MakeRoom(size_t need) {
     want = std::min(want, static_cast<size_t>(head_.content_length));
   }
   want = std::min(want, body_bytes_max_);
-  const size_t large = large_body_bytes_;
   // The leap alone must not make a body large.
-  if (need <= large) want = std::min(want, large);
-  if (!permit_.Grow(want + decoder_bytes_, want > large)) want = need;
-  if (!permit_.Grow(want + decoder_bytes_, want > large)) {
+  if (need <= large_body_bytes_) want = std::min(want, large_body_bytes_);
+  if (!permit_.Grow(want + decoder_bytes_, ClaimOf(want))) want = need;
+  if (!permit_.Grow(want + decoder_bytes_, ClaimOf(want))) {
     return Fail(Problem(503, "overloaded", "Too many bytes of requests are in memory.", -1, 1));
   }
   head_.request.body.reserve(want);

@@ -79,6 +79,9 @@ class RequestReader final : private BodyDecoder::Host {
   const std::shared_ptr<ByteBudget> budget_;
   const size_t body_bytes_max_;
   const size_t large_body_bytes_;  // above it a body needs the large place
+  Claim ClaimOf(size_t bytes) const {
+    return bytes > large_body_bytes_ ? Claim::kLargeBody : Claim::kBody;
+  }
 
   std::string in_;  // bytes that wait for more, or for the next request
   Phase phase_ = Phase::kIdle;

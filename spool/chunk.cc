@@ -53,7 +53,8 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
   header.raw_bytes = in.Fixed<uint32_t>();
   header.body_hash = in.Fixed<uint64_t>();
   const uint64_t runs = in.Varint();
-  uint32_t left = header.count;
+  const bool lost = encoding == static_cast<uint8_t>(ChunkView::Encoding::kLost);
+  uint32_t left = lost ? 0 : header.count;
   bool fits = runs <= left && header.first.value < kPlaceMax && header.ordinal < kPlaceMax;
   for (uint64_t i = 0; i < runs && in.ok() && fits; ++i) {
     const std::string_view origin = in.Text();
@@ -62,10 +63,10 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
     left -= static_cast<uint32_t>(count);
     header.origins.emplace_back(origin, static_cast<uint32_t>(count));
   }
-  chunk.ids = in.Bytes(uint64_t{header.count} * kIdBytes);
+  chunk.ids = in.Bytes(lost ? 0 : uint64_t{header.count} * kIdBytes);
   chunk.stored_body = in.rest();
-  chunk.compressed = encoding == 1;
-  if (!in.ok() || magic != "SC" || version != kChunkVersion || encoding > 1 || header.count == 0 ||
+  chunk.encoding = static_cast<ChunkView::Encoding>(encoding);
+  if (!in.ok() || magic != "SC" || version != kChunkVersion || encoding > 2 || header.count == 0 ||
       !fits || left != 0) {
     return Fail(Code::kDamaged, "the chunk's header does not make sense");
   }
@@ -78,7 +79,8 @@ Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
 namespace {
 
 Status Unpack(const ChunkView& chunk, std::string& body) {
-  if (!chunk.compressed) {
+  if (chunk.lost()) return Fail(Code::kDamaged, "the events are lost");
+  if (!chunk.compressed()) {
     body = chunk.stored_body;
     return {};
   }
@@ -157,18 +159,16 @@ ChunkBuilder::Packed ChunkBuilder::Pack(ChunkCompressor& compressor) {
   return packed;
 }
 
-std::string SealChunk(const ChunkBuilder::Packed& packed, ChunkHeader* header) {
-  header->count = packed.count;
-  header->raw_bytes = packed.raw_bytes;
-  header->body_hash = packed.body_hash;
-  header->time_min = packed.time_min;
-  header->time_max = packed.time_max;
-  header->origins = packed.origins;
+namespace {
+
+// With the hash filled in.
+std::string Seal(ChunkView::Encoding encoding, std::string_view ids, std::string_view body,
+                 ChunkHeader* header) {
   std::string out;
-  out.reserve(160 + packed.ids.size() + packed.body.size());
+  out.reserve(160 + ids.size() + body.size());
   out += "SC";
   codec::PutFixed(out, kChunkVersion);
-  codec::PutFixed(out, static_cast<uint8_t>(packed.compressed ? 1 : 0));
+  codec::PutFixed(out, static_cast<uint8_t>(encoding));
   codec::PutHash(out, Hash128{});
   codec::PutHash(out, header->previous);
   codec::PutFixed(out, header->first.value);
@@ -186,12 +186,32 @@ std::string SealChunk(const ChunkBuilder::Packed& packed, ChunkHeader* header) {
     codec::PutText(out, origin);
     codec::PutVarint(out, count);
   }
-  out.append(packed.ids);
-  out.append(packed.body);
+  out.append(ids);
+  out.append(body);
   header->hash = HashOf(out);
   out.replace(kPrefixBytes, kHashBytes, reinterpret_cast<const char*>(header->hash.bytes.data()),
               kHashBytes);
   return out;
+}
+
+}  // namespace
+
+std::string SealChunk(const ChunkBuilder::Packed& packed, ChunkHeader* header) {
+  header->count = packed.count;
+  header->raw_bytes = packed.raw_bytes;
+  header->body_hash = packed.body_hash;
+  header->time_min = packed.time_min;
+  header->time_max = packed.time_max;
+  header->origins = packed.origins;
+  return Seal(packed.compressed ? ChunkView::Encoding::kZstd : ChunkView::Encoding::kPlain,
+              packed.ids, packed.body, header);
+}
+
+std::string SealLostChunk(ChunkHeader* header) {
+  header->raw_bytes = 0;
+  header->body_hash = 0;
+  header->origins.clear();
+  return Seal(ChunkView::Encoding::kLost, {}, {}, header);
 }
 
 }  // namespace spool

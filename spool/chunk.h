@@ -1,6 +1,6 @@
 // The unit of storage: the events of one stream and one commit, compressed before the log.
 //
-//   'S' 'C' version encoding(0 plain, 1 zstd)   4 bytes
+//   'S' 'C' version encoding(0 plain, 1 zstd, 2 lost)   4 bytes
 //   hash       16   XXH3-128 over all other bytes of the chunk
 //   previous   16   the hash of the stream's chunk before (zero for the first)
 //   first 8 · count 4 · ordinal 8 · accepted µs 8 · time min 8 · time max 8
@@ -9,6 +9,9 @@
 //   origins: varint n, then n times {text, varint count}     runs of the source's name
 //   ids: count × 16
 //   body: as body.h says; plain or one zstd frame
+//
+// A lost chunk stands for events that damage took and an operator gave up: it has neither origins
+// nor ids nor a body, and keeps sequences and ordinals whole.
 #pragma once
 
 #include <string>
@@ -45,7 +48,11 @@ struct ChunkView {
   ChunkHeader header;
   std::string_view ids;
   std::string_view stored_body;
-  bool compressed = false;
+  enum class Encoding : uint8_t { kPlain = 0, kZstd = 1, kLost = 2 };
+  Encoding encoding = Encoding::kPlain;
+
+  bool compressed() const { return encoding == Encoding::kZstd; }
+  bool lost() const { return encoding == Encoding::kLost; }
 };
 // Checks the whole chunk against its hash unless `trusted`; its shape always.
 Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted = false);
@@ -100,5 +107,8 @@ class ChunkBuilder {
 
 // The chunk's bytes; fills in header.hash and what comes from `packed`.
 std::string SealChunk(const ChunkBuilder::Packed& packed, ChunkHeader* header);
+// The same of a lost chunk; takes first, count, ordinal, accepted and the running totals as they
+// are.
+std::string SealLostChunk(ChunkHeader* header);
 
 }  // namespace spool

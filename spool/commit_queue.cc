@@ -207,6 +207,19 @@ struct CommitQueue::Impl {
     return written;
   }
 
+  Status Mark(const std::vector<Moved>& moved, Sequence next) {
+    DurableMark mark;
+    mark.end = next;
+    for (const auto& stream : state.streams) {
+      // Only this thread moves the ends.
+      mark.streams.emplace_back(stream->options.name, stream->end_ordinal);
+    }
+    for (const Moved& change : moved) {
+      mark.streams[change.stream->id.value].second = change.last.ordinal + change.last.count;
+    }
+    return state.Mark(mark);
+  }
+
   void Publish(const Group& group, const std::vector<Moved>& moved, Sequence next) {
     {
       std::lock_guard lock(state.mutex);
@@ -234,7 +247,7 @@ struct CommitQueue::Impl {
     const Sequence first = next;
     Status written = WriteGroup(group, moved, next);
     // Before any answer: who was answered can be missed at the next start.
-    if (written && !moved.empty()) written = state.Mark(next);
+    if (written && !moved.empty()) written = Mark(moved, next);
     if (written && !moved.empty()) Publish(group, moved, next);
     if (written) {
       counts.commits += 1;

@@ -113,6 +113,12 @@ Status WriteFormatFile(const std::string& dir) {
   return {};
 }
 
+Status MakeNewDirectory(const std::string& dir) {
+  if (mkdir(dir.c_str(), 0700) == 0) return {};
+  if (errno == EEXIST) return Fail(Code::kConflict, dir + " exists already");
+  return Refused("cannot make " + dir);
+}
+
 void FreeReserve(const std::string& dir, uint64_t bytes) {
   if (bytes == 0 || FreeBytes(dir) >= bytes) return;
   if (unlink((dir + "/RESERVE").c_str()) == 0) {

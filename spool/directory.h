@@ -35,6 +35,9 @@ Result<bool> ReadFormatFile(const std::string& dir);
 // Writes it durably, its name and the directory's own name included. kStorage.
 Status WriteFormatFile(const std::string& dir);
 
+// kConflict when there is something of that name, kStorage.
+Status MakeNewDirectory(const std::string& dir);
+
 // RocksDB's recovery writes, so it cannot open a full volume: DIR/RESERVE is room for that. Frees
 // it when less than `bytes` are free. 0 does nothing.
 void FreeReserve(const std::string& dir, uint64_t bytes);

@@ -4,6 +4,7 @@
 #include <future>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "spool/codec.h"
 #include "spool/commit_queue.h"
 #include "spool/directory.h"
@@ -12,6 +13,7 @@
 #include "spool/load.h"
 #include "spool/reader.h"
 #include "spool/records.h"
+#include "spool/scrub.h"
 
 namespace spool {
 
@@ -40,6 +42,7 @@ Status CheckOptions(const JournalOptions& options) {
 class Journal::Impl {
  public:
   ~Impl() {
+    scrubber.reset();
     janitor.reset();
     queue.reset();
     dead_letters.reset();
@@ -72,6 +75,11 @@ class Journal::Impl {
       families.push_back(std::string(kFamilyPrefix) + stream.name);
     }
     auto store = RocksStore::Open(dir, families, options.env);
+    if (!store && store.error().code == Code::kDamaged && (!*made || OnlyUnsyncedIsDamaged(dir))) {
+      log::Warn("The log ends in records that were never synced and are torn; they are cut off.",
+                {{"detail", store.error().message}});
+      store = RocksStore::Open(dir, families, options.env, RocksStore::DamagedLog::kCut);
+    }
     if (!store) return tl::unexpected(store.error());
     state.store = std::move(*store);
     state.meta = state.store->Family("default");
@@ -80,7 +88,7 @@ class Journal::Impl {
     if (auto loaded = LoadStreams(state); !loaded) return loaded;
     if (auto loaded = LoadCursors(state); !loaded) return loaded;
     if (auto loaded = LoadMarkers(state); !loaded) return loaded;
-    if (auto checked = CheckWatermark(); !checked) return checked;
+    if (auto checked = CheckWatermark(state); !checked) return checked;
     auto dead = OpenDeadLetters(state);
     if (!dead) return tl::unexpected(dead.error());
     dead_letters = std::move(*dead);
@@ -90,7 +98,11 @@ class Journal::Impl {
     // Everything fits: from here on the directory is changed.
     if (auto kept = KeepFormat(*made); !kept) return kept;
     if (auto opened = state.watermark.Open(options.dir); !opened) return opened;
-    if (auto marked = state.Mark(state.end); !marked) return marked;
+    DurableMark mark{state.end, {}};
+    for (const auto& stream : state.streams) {
+      mark.streams.emplace_back(stream->options.name, stream->end_ordinal);
+    }
+    if (auto marked = state.Mark(mark); !marked) return marked;
     if (auto kept = KeepSpecial(); !kept) return kept;
     for (const auto& stream : state.streams) {
       state.store->DropBefore(stream->family, codec::SequenceKey(stream->trim.sequence.value));
@@ -100,6 +112,7 @@ class Journal::Impl {
     opened = true;
     queue = std::make_unique<CommitQueue>(state, std::move(dedupe));
     janitor = std::make_unique<Janitor>(state);
+    scrubber = std::make_unique<Scrubber>(state);
     return {};
   }
 
@@ -119,15 +132,41 @@ class Journal::Impl {
     state.created = !*format;
     return {};
   }
+  // A power cut may leave the blocks of what was not synced in any state, a later one without an
+  // earlier one too, and the database takes that for damage. It is none when all that was durable
+  // lies before it. Looks without changing a byte.
+  bool OnlyUnsyncedIsDamaged(const std::string& dir) const {
+    const auto marked = Watermark::Read(state.options.dir);
+    if (!marked || !*marked) return false;
+    auto store = RocksStore::OpenReadOnly(dir, state.options.env, RocksStore::DamagedLog::kCut);
+    if (!store) return false;
+    JournalState cut;
+    cut.options.dir = state.options.dir;
+    cut.store = std::move(*store);
+    cut.meta = cut.store->Family("default");
+    return LoadStreams(cut) && LoadCursors(cut) && CheckWatermark(cut);
+  }
   // A log that is gone or was cut between two records looks like one that ended there.
-  Status CheckWatermark() const {
+  static Status CheckWatermark(const JournalState& state) {
     auto marked = Watermark::Read(state.options.dir);
     if (!marked) return tl::unexpected(marked.error());
-    if (!*marked || **marked <= state.end) return {};
-    return Fail(Code::kDamaged, "events " + ToText(state.end) + " to " +
-                                    std::to_string((**marked).value - 1) +
-                                    " were durable and are missing: a log of the database in " +
-                                    state.options.dir + " is gone or was cut short");
+    if (!*marked) return {};
+    const DurableMark& mark = **marked;
+    if (mark.end > state.end) {
+      return Fail(Code::kDamaged, "events " + ToText(state.end) + " to " +
+                                      std::to_string(mark.end.value - 1) +
+                                      " were durable and are missing: a log of the database in " +
+                                      state.options.dir + " is gone or was cut short");
+    }
+    for (const auto& [name, ordinal] : mark.streams) {
+      const StreamState* stream = state.ByName(name);
+      const uint64_t there = stream == nullptr ? 0 : stream->end_ordinal;
+      if (there >= ordinal) continue;
+      return Fail(Code::kDamaged, std::to_string(ordinal - there) +
+                                      " events at the end of stream '" + name +
+                                      "' were durable and are missing");
+    }
+    return {};
   }
   Status KeepFormat(bool made) {
     if (state.created) {
@@ -211,6 +250,7 @@ class Journal::Impl {
   std::unique_ptr<Records> records;
   std::unique_ptr<CommitQueue> queue;
   std::unique_ptr<Janitor> janitor;
+  std::unique_ptr<Scrubber> scrubber;
 };
 
 Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -439,6 +479,31 @@ std::vector<Marker> Journal::Markers() const {
 bool Journal::created() const { return impl_->state.created; }
 bool Journal::healthy() const { return !impl_->state.failed; }
 Journal::Counters Journal::counters() const { return impl_->queue->counters(); }
+Result<Sequence> Journal::Snapshot(const std::string& dir) const {
+  const JournalState& state = impl_->state;
+  if (auto made = MakeNewDirectory(dir); !made) return tl::unexpected(made.error());
+  DurableMark mark;
+  {
+    const std::lock_guard lock(state.mutex);
+    mark.end = state.end;
+    for (const auto& stream : state.streams) {
+      mark.streams.emplace_back(stream->options.name, stream->end_ordinal);
+    }
+  }
+  // What is durable now is in the copy; what comes meanwhile may be.
+  if (auto copied = state.store->Snapshot(dir + "/db"); !copied) {
+    return tl::unexpected(copied.error());
+  }
+  Watermark watermark;
+  Status kept = watermark.Open(dir);
+  if (kept) kept = watermark.Write(mark);
+  if (kept) kept = watermark.Sync();
+  if (kept) kept = WriteFormatFile(dir);
+  if (!kept) return tl::unexpected(kept.error());
+  return mark.end;
+}
+ScrubStatus Journal::Scrub() const { return impl_->scrubber->status(); }
+Status Journal::RunScrub() { return impl_->scrubber->RunOnce(); }
 Status Journal::RunRetention() { return impl_->janitor->RunOnce(); }
 
 }  // namespace spool

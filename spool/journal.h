@@ -50,12 +50,24 @@ struct JournalOptions {
   // volume. 0 turns either off.
   uint64_t disk_reserve_bytes = uint64_t{2} << 30;
   uint64_t reserve_file_bytes = uint64_t{64} << 20;
+  // How fast the background scrub reads; 0: not at all. The first pass begins ten minutes after the
+  // start.
+  uint64_t scrub_bytes_per_second = uint64_t{4} << 20;
   const Clock* clock = &RealClock();
   // For tests: where RocksDB's files live. Not owned; must outlive the journal.
   rocksdb::Env* env = nullptr;
   // Called once, from any thread, after a write or sync failed: what is on disk is unknown, every
   // later Append fails with kStorage, and the process must end.
   std::function<void(const Error&)> on_fatal = [](const Error&) {};
+};
+
+// What the background scrub found in its last whole pass.
+struct ScrubStatus {
+  uint64_t passes = 0;  // since the start
+  std::optional<SystemTime> finished;
+  uint64_t bytes = 0;
+  uint64_t damaged = 0;     // places
+  std::string last_damage;  // a sentence with stream, sequence and file
 };
 
 struct AppendResult {
@@ -188,6 +200,16 @@ class Journal {
     uint64_t queued_bytes = 0;
   };
   Counters counters() const;
+
+  // A copy as of now in `dir`, which must not exist: start a spoold on it to restore. Every event
+  // below the sequence given back is in it. Table files are linked when `dir` is on the same
+  // volume. kConflict when `dir` exists, kStorage.
+  Result<Sequence> Snapshot(const std::string& dir) const;
+
+  ScrubStatus Scrub() const;
+  // One whole pass now, at full speed. kDamaged or kStorage when the database cannot be read; what
+  // is wrong with chunks is in Scrub().
+  Status RunScrub();
 
   // One pass of retention now, as the janitor's thread does once a second.
   Status RunRetention();

@@ -28,8 +28,8 @@ Status JournalState::Write(const StoreBatch& batch, bool sync) {
   return written;
 }
 
-Status JournalState::Mark(Sequence durable_end) {
-  auto written = watermark.Write(durable_end);
+Status JournalState::Mark(const DurableMark& mark) {
+  auto written = watermark.Write(mark);
   if (!written) Poison(written.error());
   return written;
 }

@@ -90,7 +90,7 @@ struct JournalState {
   Status Write(const StoreBatch& batch, bool sync);
   void Poison(const Error& error);
   // Raises the watermark; a failure is final too.
-  Status Mark(Sequence durable_end);
+  Status Mark(const DurableMark& mark);
   const StreamState* ByName(std::string_view name) const;
   std::string CursorKey(std::string_view name) const { return "c/" + std::string(name); }
   std::string EncodeCursor(const CursorData& data) const;

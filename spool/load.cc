@@ -75,7 +75,19 @@ Status LoadStreams(JournalState& state) {
     if (stream->newest) state.last_accepted = std::max(state.last_accepted, *stream->newest);
     state.streams.push_back(std::move(stream));
   }
+  if (const auto floor = ReadEndFloor(*state.store, state.meta)) {
+    state.end = std::max(state.end, *floor);
+  }
   return {};
+}
+
+std::optional<Sequence> ReadEndFloor(const RocksStore& store, FamilyId meta) {
+  const auto floor = store.Get(meta, "end");
+  if (!floor || !*floor || (*floor)->size() != 8) return std::nullopt;
+  return Sequence{codec::SequenceOfKey(**floor)};
+}
+void PutEndFloor(StoreBatch& batch, FamilyId meta, Sequence end) {
+  batch.Put(meta, "end", codec::SequenceKey(end.value));
 }
 
 Status LoadCursors(JournalState& state) {

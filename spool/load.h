@@ -15,6 +15,10 @@ Status LoadStreams(JournalState& state);
 Status LoadCursors(JournalState& state);
 Status LoadMarkers(JournalState& state);
 
+// A repair that gave up events at the end leaves where sequences go on.
+std::optional<Sequence> ReadEndFloor(const RocksStore& store, FamilyId meta);
+void PutEndFloor(StoreBatch& batch, FamilyId meta, Sequence end);
+
 // The dedupe horizon from the ids in the chunk headers of the tail, newest first over all streams
 // until it is full. Damaged chunks are left out and told of. kStorage.
 Status RebuildDedupe(const JournalState& state, Dedupe& dedupe);

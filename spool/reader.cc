@@ -99,6 +99,16 @@ class MergingReader final : public Reader {
         return {};
       }
       if (first->damage) return tl::unexpected(*first->damage);
+      if (first->chunk->view.lost()) {
+        // Told at a page's beginning, where ranges that are lost belong.
+        if (!page.events.empty()) return {};
+        const ChunkHeader& header = first->chunk->view.header;
+        page.lost.push_back({first->stream->id, header.end(), header.ordinal + header.count});
+        page.next = std::max(page.next, header.end());
+        first->damage_at = header.end();
+        Keep(*first, Next(*first));
+        continue;
+      }
       if (auto taken = Take(*first, limits, page, bytes); !taken) return taken;
       if (first->index < first->chunk->view.header.count) return {};  // a limit was reached
       first->damage_at = first->chunk->view.header.end();
@@ -242,7 +252,7 @@ class MergingReader final : public Reader {
   }
 
   static Status Skip(Lane& lane, uint32_t index) {
-    if (index == lane.index) return {};
+    if (index == lane.index || lane.chunk->view.lost()) return {};
     if (auto opened = Open(lane); !opened) return opened;
     EventView ignored;
     while (lane.index < index) {

@@ -15,8 +15,8 @@ struct ReadLimits {
   size_t bytes_max = 1 << 20;  // of payload; at least one event is returned whatever its size
 };
 
-// Events of `stream` that were evicted before this reader came to them: all its ordinals below
-// `ordinal` are gone, and with them every sequence below `end`.
+// Events of `stream` that were evicted before this reader came to them, or that damage took: what
+// it had not read below `ordinal` is gone, and with it every sequence below `end`.
 struct LostRange {
   StreamId stream;
   Sequence end;

@@ -6,6 +6,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include <filesystem>
 
@@ -57,13 +58,16 @@ class WarningsOnly final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
+rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env,
+                                   RocksStore::DamagedLog log = RocksStore::DamagedLog::kRefused) {
   rocksdb::DBOptions options;
   if (env != nullptr) options.env = env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   // Measured: the default mode lost acknowledged events after one flipped bit in the log.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.wal_recovery_mode = log == RocksStore::DamagedLog::kRefused
+                                  ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
+                                  : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.recycle_log_file_num = 0;
   options.track_and_verify_wals_in_manifest = true;
   options.max_bgerror_resume_count = 0;
@@ -129,11 +133,82 @@ bool RocksStore::Exists(const std::string& dir, rocksdb::Env* env) {
   return env->FileExists(dir + "/CURRENT").ok();
 }
 
+namespace {
+
+std::vector<rocksdb::ColumnFamilyDescriptor> Describe(
+    const std::vector<std::string>& names, const std::shared_ptr<rocksdb::Cache>& cache,
+    std::vector<std::unique_ptr<TrimFilter>>& filters) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : names) {
+    filters.push_back(std::make_unique<TrimFilter>());
+    const bool chunks = name.rfind("stream:", 0) == 0;
+    descriptors.emplace_back(name, FamilyOptions(cache, chunks ? filters.back().get() : nullptr));
+  }
+  return descriptors;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(const std::string& dir,
+                                                             rocksdb::Env* env, DamagedLog log) {
+  auto impl = std::make_unique<Impl>();
+  rocksdb::DBOptions options = DatabaseOptions(env, log);
+  options.create_if_missing = false;
+  std::vector<std::string> names;
+  auto status = rocksdb::DB::ListColumnFamilies(options, dir, &names);
+  rocksdb::DB* db = nullptr;
+  if (status.ok()) {
+    status = rocksdb::DB::OpenForReadOnly(options, dir, Describe(names, impl->cache, impl->filters),
+                                          &impl->handles, &db);
+  }
+  if (!status.ok()) return tl::unexpected(ToError("cannot open the journal in " + dir, status));
+  impl->db.reset(db);
+  impl->names = std::move(names);
+  return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
+}
+
+Result<std::string> RocksStore::Salvage(const std::string& dir, bool anew) {
+  rocksdb::DBOptions options = DatabaseOptions(nullptr);
+  options.create_if_missing = false;
+  // First the gentler way, which keeps what the manifest says.
+  const auto open = [&](rocksdb::WALRecoveryMode mode) {
+    options.wal_recovery_mode = mode;
+    options.track_and_verify_wals_in_manifest =
+        mode == rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+    Impl impl;
+    std::vector<std::string> names;
+    auto status = rocksdb::DB::ListColumnFamilies(options, dir, &names);
+    rocksdb::DB* db = nullptr;
+    if (status.ok()) {
+      status = rocksdb::DB::Open(options, dir, Describe(names, impl.cache, impl.filters),
+                                 &impl.handles, &db);
+    }
+    if (status.ok()) impl.db.reset(db);
+    return status;
+  };
+  auto status = open(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
+  if (status.ok() && !anew) return std::string();
+  const std::string why = status.ok() ? "a table file cannot be read" : status.ToString();
+  if (!anew && open(rocksdb::WALRecoveryMode::kPointInTimeRecovery).ok()) {
+    return "the log was cut at its first damaged record (" + why + ")";
+  }
+  std::vector<std::unique_ptr<TrimFilter>> filters;
+  const auto cache = rocksdb::NewLRUCache(size_t{32} << 20);
+  std::vector<std::string> names;
+  if (!rocksdb::DB::ListColumnFamilies(options, dir, &names).ok()) names.clear();
+  rocksdb::ColumnFamilyOptions unknown = FamilyOptions(cache, nullptr);
+  status = rocksdb::RepairDB(dir, options, Describe(names, cache, filters), unknown);
+  if (!status.ok()) return tl::unexpected(ToError("the database cannot be salvaged", status));
+  status = open(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
+  if (!status.ok()) return tl::unexpected(ToError("the database cannot be salvaged", status));
+  return "the database was put together anew from the files that can be read (" + why + ")";
+}
+
 Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
                                                      const std::vector<std::string>& families,
-                                                     rocksdb::Env* env) {
+                                                     rocksdb::Env* env, DamagedLog log) {
   auto impl = std::make_unique<Impl>();
-  const rocksdb::DBOptions options = DatabaseOptions(env);
+  const rocksdb::DBOptions options = DatabaseOptions(env, log);
   std::vector<std::string> names;
   options.env->CreateDirIfMissing(dir).PermitUncheckedError();  // Open says what is wrong
   if (Exists(dir, env)) {
@@ -145,15 +220,9 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
   for (const std::string& family : families) {
     if (std::find(names.begin(), names.end(), family) == names.end()) names.push_back(family);
   }
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const std::string& name : names) {
-    impl->filters.push_back(std::make_unique<TrimFilter>());
-    const bool chunks = name.rfind("stream:", 0) == 0;
-    descriptors.emplace_back(
-        name, FamilyOptions(impl->cache, chunks ? impl->filters.back().get() : nullptr));
-  }
   rocksdb::DB* db = nullptr;
-  const auto opened = rocksdb::DB::Open(options, dir, descriptors, &impl->handles, &db);
+  const auto opened = rocksdb::DB::Open(options, dir, Describe(names, impl->cache, impl->filters),
+                                        &impl->handles, &db);
   if (!opened.ok()) return tl::unexpected(ToError("cannot open the journal in " + dir, opened));
   impl->db.reset(db);
   impl->names = std::move(names);
@@ -251,6 +320,31 @@ uint64_t RocksStore::DiskBytes() const {
     if (env->GetFileSize(dir + "/" + file, &size).ok()) total += size;
   }
   return total;
+}
+
+std::string RocksStore::FileOf(FamilyId family, std::string_view key) const {
+  rocksdb::ColumnFamilyMetaData meta;
+  impl_->db->GetColumnFamilyMetaData(impl_->handles[family.value], &meta);
+  for (const auto& level : meta.levels) {
+    for (const auto& file : level.files) {
+      if (file.smallestkey <= key && key <= file.largestkey) return file.name;
+    }
+  }
+  return {};
+}
+
+Status RocksStore::Snapshot(const std::string& dir) const {
+  rocksdb::Checkpoint* made = nullptr;
+  auto status = rocksdb::Checkpoint::Create(impl_->db.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  // 0: the log is flushed into tables first, so that the copy needs none of it.
+  if (status.ok()) status = checkpoint->CreateCheckpoint(dir, /*log_size_for_flush=*/0);
+  if (!status.ok()) {
+    Error error = ToError("the snapshot cannot be made", status);
+    error.code = Code::kStorage;
+    return tl::unexpected(error);
+  }
+  return {};
 }
 
 }  // namespace spool

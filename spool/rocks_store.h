@@ -46,11 +46,23 @@ class StoreBatch {
 // Any thread.
 class RocksStore {
  public:
+  // A log with a damaged record is refused, or ends before it. Records that were never synced may
+  // be damaged by a power cut; whether that is all is for the caller to know.
+  enum class DamagedLog { kRefused, kCut };
   // Opens or creates with at least the families named. kDamaged for corruption, kStorage
   // otherwise.
   static Result<std::unique_ptr<RocksStore>> Open(const std::string& dir,
                                                   const std::vector<std::string>& families,
-                                                  rocksdb::Env* env);
+                                                  rocksdb::Env* env,
+                                                  DamagedLog log = DamagedLog::kRefused);
+  // What is there, without changing a byte: Write must not be called. Errors as Open.
+  static Result<std::unique_ptr<RocksStore>> OpenReadOnly(const std::string& dir,
+                                                          rocksdb::Env* env = nullptr,
+                                                          DamagedLog log = DamagedLog::kRefused);
+  // Makes a database that does not open openable, at the price of what cannot be read: a log ends
+  // at its first damaged record, files that are gone or damaged are left out (`anew`: even though
+  // it opens). Says what it did, "" when nothing was needed. kDamaged when even that fails.
+  static Result<std::string> Salvage(const std::string& dir, bool anew);
   // True if there is a database in `dir`, sound or not.
   static bool Exists(const std::string& dir, rocksdb::Env* env);
   ~RocksStore();
@@ -92,6 +104,11 @@ class RocksStore {
   void DropBefore(FamilyId family, std::string_view key);
 
   uint64_t DiskBytes() const;  // files of the database
+  // The table file that may hold the key; "" when it is in none.
+  std::string FileOf(FamilyId family, std::string_view key) const;
+  // Copies the database as of now to `dir`, which must not exist; files are linked where they can
+  // be. kStorage.
+  Status Snapshot(const std::string& dir) const;
 
  private:
   struct Impl;

@@ -5,20 +5,31 @@
 // and itself synced at most once a second, so after a process crash it is exact and after a power
 // cut at most a second old. An older one is harmless.
 //
-// Two slots, at 0 and 4096, written in turn, so that one survives a torn write:
+// Two slots, at 0 and 8192, written in turn, so that one survives a torn write:
 //   'S' 'W' version 0   4 bytes
-//   counter 8 · end 8 · XXH3-64 of the bytes before 8
+//   size of what follows up to the hash 4 · counter 8 · end 8
+//   varint n, then n times {stream's name as a text, its end's ordinal as a varint}
+//   XXH3-64 of the bytes before 8
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "spool/sequence.h"
 
 namespace spool {
+
+// What was durable: every sequence below `end`, and of each stream that many events since it began.
+struct DurableMark {
+  Sequence end{1};
+  std::vector<std::pair<std::string, uint64_t>> streams;
+};
 
 // One thread for Write, any one other for Sync.
 class Watermark {
@@ -30,12 +41,12 @@ class Watermark {
 
   // What the file in `dir` says; nothing when there is no file or neither slot is whole (which is
   // told). kStorage when it cannot be read.
-  static Result<std::optional<Sequence>> Read(const std::string& dir);
+  static Result<std::optional<DurableMark>> Read(const std::string& dir);
 
   // Opens it, or makes it. kStorage.
   Status Open(const std::string& dir);
-  // Every sequence below `end` is durable. kStorage.
-  Status Write(Sequence end);
+  // kStorage.
+  Status Write(const DurableMark& mark);
   // Makes what was written durable, if anything was. kStorage.
   Status Sync();
 

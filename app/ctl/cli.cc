@@ -37,6 +37,7 @@ struct Arguments {
   ReplayStartOptions replay;
   std::string rate;
   bool client_only = false;
+  bool accept_loss = false;
 
   // What was chosen.
   std::function<Outcome<int>(Session&)> run;
@@ -287,6 +288,25 @@ void AddReplays(CLI::App& app, Arguments& args) {
   add("cancel", "End it for good", "spoolctl replay cancel r-7f3k2a --yes", ReplayCancel);
 }
 
+void AddOffline(CLI::App& app, Arguments& args) {
+  CLI::App* offline = AddNoun(app, "offline", "The data directory of a spoold that does not run");
+  const auto add = [&](const char* name, const char* what, std::function<int(Printer&)> run) {
+    CLI::App* command = offline->add_subcommand(name, what);
+    command->add_option("--data-dir", args.name, "the data directory")->required();
+    command->footer("Example:\n  spoolctl offline " + std::string(name) +
+                    " --data-dir /var/lib/spool");
+    command->callback([&args, run = std::move(run)] { args.run_local = run; });
+    return command;
+  };
+  add("inspect", "What is in it",
+      [&args](Printer& out) { return OfflineInspect(out, args.name, false); });
+  add("verify", "Read and check every event",
+      [&args](Printer& out) { return OfflineInspect(out, args.name, true); });
+  add("repair", "Say what is damaged, and give it up when told to", [&args](Printer& out) {
+    return OfflineRepair(out, args.name, args.accept_loss);
+  })->add_flag("--accept-loss", args.accept_loss, "give up what is damaged, leave markers");
+}
+
 void AddRest(CLI::App& app, Arguments& args) {
   CLI::App* source = AddNoun(app, "source", "Sources: where events come from");
   AddCommand(*source, "ls", "List the sources", "spoolctl source ls", args, SourceLs);
@@ -297,6 +317,13 @@ void AddRest(CLI::App& app, Arguments& args) {
   validate->callback([&args] {
     args.run_local = [&args](Printer& out) { return ConfigValidate(out, args.names); };
   });
+  CLI::App* node = AddNoun(app, "node", "This spoold as a whole");
+  AddCommand(*node, "snapshot", "Copy the journal as of now, to restore it elsewhere",
+             "spoolctl node snapshot /var/lib/spool/snapshots/monday", args,
+             [&args](Session& s) { return NodeSnapshot(s, args.name); })
+      ->add_option("DIR", args.name, "an absolute path on the server, which must not exist")
+      ->required();
+  AddOffline(app, args);
   AddCommand(app, "version", "The versions of spoolctl and of spoold", "spoolctl version -o json",
              args, [&args](Session& s) { return Version(s, args.client_only); })
       ->add_flag("--client", args.client_only, "only of spoolctl");

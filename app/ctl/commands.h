@@ -81,6 +81,12 @@ Table SourceTable(std::span<const Json> sources, bool wide);
 
 // Local; needs no server.
 int ConfigValidate(Printer& out, const std::vector<std::string>& paths);
+// Into a directory on the server's side.
+int NodeSnapshot(Session& session, const std::string& dir);
+// Of a directory that no spoold uses. kFailed when something is damaged.
+int OfflineInspect(Printer& out, const std::string& dir, bool verify);
+// kRefused when there is something to give up and `accept_loss` is not said.
+int OfflineRepair(Printer& out, const std::string& dir, bool accept_loss);
 int Version(Session& session, bool client_only);
 
 }  // namespace spool::ctl

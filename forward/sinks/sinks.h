@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "forward/sink.h"
 #include "forward/sink_factory.h"
@@ -25,5 +26,10 @@ std::unique_ptr<Sink> MakeWebhookSink(const WebhookSettings& settings,
 
 // JetStream. One connection, made when needed and made anew after it was lost.
 std::unique_ptr<Sink> MakeNatsSink(const NatsSettings& settings, const TargetTimeouts& timeout);
+
+// One idempotent producer, made when needed and made anew after any trouble and when a password or
+// certificate has changed. `target` is its name, for the log.
+std::unique_ptr<Sink> MakeKafkaSink(const KafkaSettings& settings, const TargetTimeouts& timeout,
+                                    const std::string& target);
 
 }  // namespace spool

@@ -167,16 +167,21 @@ SourceStatus HttpSource::status() const {
   status.name = options_.name;
   status.type = "http";
   status.address = options_.address;
+  net::HttpServerStats server;
   {
     const std::lock_guard lock(mutex_);
     status.state = stopping_ ? "stopping" : server_ ? "up" : "down";
-    if (server_) status.address = server_->address();
+    if (server_) {
+      status.address = server_->address();
+      server = server_->stats();
+    }
   }
   status.requests = counters_->requests;
   status.events = counters_->events;
   status.duplicates = counters_->duplicates;
   status.quarantined = counters_->quarantined;
-  status.rejected = counters_->rejected;
+  status.refused = counters_->rejected;
+  status.rejected = status.refused + server.shed + server.malformed + server.refused;
   status.bytes = counters_->bytes;
   if (const int64_t last = counters_->last_event; last != 0) status.last_event = FromMicros(last);
   return status;
@@ -199,7 +204,8 @@ bool HttpSource::Serves(const std::string& path) const {
 
 void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder) {
   if (request.path == "/health" || request.path == "/ready") {
-    responder.Send(request.method == "GET" ? Probe(request) : MethodNotAllowed("GET"));
+    const bool good = request.method == "GET" || request.method == "HEAD";
+    responder.Send(good ? Probe(request) : MethodNotAllowed("GET, HEAD"));
     return;
   }
   counters_->requests.fetch_add(1, std::memory_order_relaxed);
@@ -247,18 +253,29 @@ net::HttpResponse HttpSource::Probe(const net::HttpRequest& request) const {
 void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder) {
   const SystemTime now = options_.clock->Now();
   std::vector<Event> quarantine;
+  // Body and events are in memory together, so both are paid for from the same budget.
+  const auto admit = [&responder](size_t bytes) {
+    switch (responder.Reserve(bytes)) {
+      case net::HttpResponder::Reserved::kYes: return Incoming::Admission::kYes;
+      case net::HttpResponder::Reserved::kNever: return Incoming::Admission::kNever;
+      case net::HttpResponder::Reserved::kNotNow: break;
+    }
+    return Incoming::Admission::kNotNow;
+  };
   auto decoder = decoders_->Take();
   auto decoded = decoder->Decode({.path = request.path,
                                   .content_type = request.Header("content-type"),
                                   .idempotency_key = request.Header("idempotency-key"),
                                   .headers = &request.headers,
                                   .body = request.body,
-                                  .received = now},
+                                  .received = now,
+                                  .admit = admit},
                                  &quarantine);
   decoders_->Return(std::move(decoder));
   const size_t bytes = request.body.size();
   std::string().swap(request.body);
-  responder.ReleaseBody();
+  // The events are held until they are stored and answered for, also while the journal has them.
+  responder.ReleaseBody(decoded ? decoded->bytes : 0);
   if (!decoded) {
     Refuse(decoded.error(), std::move(quarantine), bytes, responder);
     return;
@@ -296,7 +313,8 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
                                          {"held_back", held_back}});
   }
   net::HttpResponse response =
-      net::Problem(refusal.status, refusal.code, refusal.detail, refusal.offset);
+      net::Problem(refusal.status, refusal.code, refusal.detail, refusal.offset,
+                   refusal.status == 503 ? kRetryAfterSeconds : 0);
   if (quarantine.empty()) {
     responder.Send(std::move(response));
     return;

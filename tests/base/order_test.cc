@@ -52,7 +52,7 @@ const std::vector<Library>& Libraries() {
       {"libfyaml", {"libfyaml.h"}, {"app/config_file.cc"}},
       {"simdjson", {"simdjson.h"}, {"ingest/", "forward/match.cc", "forward/data_path.cc"}},
       {"cnats", {"nats/", "nats.h"}, {"forward/sinks/nats.cc"}},
-      {"librdkafka", {"librdkafka/"}, {}},
+      {"librdkafka", {"librdkafka/"}, {"forward/sinks/kafka"}},
       {"RE2", {"re2/"}, {"forward/match.cc"}},
       {"spdlog", {"spdlog/"}, {"base/log.cc"}},
       {"prometheus-cpp", {"prometheus/"}, {"base/metrics.cc"}},

@@ -81,7 +81,7 @@ std::string Name(const ::testing::TestParamInfo<std::string>& info) { return inf
 
 class EverySink : public Contract {};
 SINKS(EverySink, "null", "stdout", "file", "webhook", "webhook_parallel", "webhook_batch",
-      "webhook_lines", "nats");
+      "webhook_lines", "nats", "kafka");
 
 TEST_P(EverySink, LeavesAnEmptyBatchAlone) {
   Attempt(*sink_, {});
@@ -99,7 +99,7 @@ TEST_P(EverySink, CanBeDestroyedUnused) { sink_ = target_->NewSink(); }
 
 class KeepingSink : public Contract {};
 SINKS(KeepingSink, "stdout", "file", "webhook", "webhook_parallel", "webhook_batch",
-      "webhook_lines", "nats");
+      "webhook_lines", "nats", "kafka");
 
 TEST_P(KeepingSink, DeliversEachEventOnceWithItsExactBytes) {
   const ContractBatch batch(10);
@@ -128,7 +128,7 @@ TEST_P(KeepingSink, DeliversFortyMegabytesThroughBoundedBuffers) {
 }
 
 class OrderedSink : public Contract {};
-SINKS(OrderedSink, "stdout", "file", "webhook", "webhook_batch", "webhook_lines", "nats");
+SINKS(OrderedSink, "stdout", "file", "webhook", "webhook_batch", "webhook_lines", "nats", "kafka");
 
 TEST_P(OrderedSink, KeepsTheOrderOfAThousand) {
   const ContractBatch batch(1000);
@@ -150,7 +150,7 @@ TEST_P(OrderedSink, KeepsTheOrderOverManyBatches) {
 
 class HangingTarget : public Contract {};
 SINKS(HangingTarget, "stdout", "webhook", "webhook_parallel", "webhook_batch", "webhook_lines",
-      "nats");
+      "nats", "kafka");
 
 TEST_P(HangingTarget, EndsTheAttemptAtTheDeadline) {
   const ContractBatch first(1);
@@ -217,7 +217,7 @@ TEST_P(HangingTarget, DeliversEverythingOnceItAnswersAgain) {
 
 class AbsentTarget : public Contract {};
 SINKS(AbsentTarget, "stdout", "file", "webhook", "webhook_parallel", "webhook_batch",
-      "webhook_lines", "nats");
+      "webhook_lines", "nats", "kafka");
 
 TEST_P(AbsentTarget, CreditsNothingAndSaysSoQuickly) {
   target_->Down();
@@ -257,7 +257,8 @@ TEST_P(AbsentTarget, IsDeliveredToByTheSameSinkOnceItIsBack) {
 // ---- refusals
 
 class GuardedTarget : public Contract {};
-SINKS(GuardedTarget, "webhook", "webhook_parallel", "webhook_batch", "webhook_lines", "nats");
+SINKS(GuardedTarget, "webhook", "webhook_parallel", "webhook_batch", "webhook_lines", "nats",
+      "kafka");
 
 TEST_P(GuardedTarget, HoldsWhenCredentialsAreRefusedAndDropsNothing) {
   target_->RefuseCredentials();

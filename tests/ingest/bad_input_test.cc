@@ -80,9 +80,52 @@ TEST(BadInput, AuditAndEventsMustHaveWhatNamesThem) {
         R"({"kind":"Event","apiVersion":"events.k8s.io/v1","regarding":"pod"})"}) {
     EXPECT_EQ(ReasonOf(ingest, "/events", body), "missing_field") << body;
   }
+  // Where anything may come, what calls itself one must be one, of either kind.
+  for (const std::string_view body :
+       {R"({"kind":"Event","apiVersion":"v1"})",
+        R"({"kind":"Event","apiVersion":"audit.k8s.io/v1"})",
+        R"({"kind":"Event","apiVersion":"events.k8s.io/v1","regarding":"pod"})",
+        R"({"kind":"Event","apiVersion":"v1","involvedObject":{}})"}) {
+    EXPECT_EQ(ReasonOf(ingest, "/v1/events", body), "missing_field") << body;
+  }
+  EXPECT_EQ(ingest.One("/v1/events", R"({"kind":"Event","apiVersion":"shop/v1"})").view.producer,
+            "json");
   EXPECT_EQ(ReasonOf(ingest, "/v1/events",
                      R"({"involvedObject":{"kind":"A"},"regarding":{"kind":"B"},"reason":"r"})"),
             "duplicate_key");
+}
+
+TEST(BadInput, AnEventListHasItemsOrTheNullOfGo) {
+  IngestFixture ingest;
+  for (const std::string_view path : {"/v1/events", "/events", "/audit"}) {
+    for (const std::string_view version : {"v1", "audit.k8s.io/v1"}) {
+      const std::string open = R"({"kind":"EventList","apiVersion":")" + std::string(version) + '"';
+      EXPECT_TRUE(ingest.Events(path, open + R"(,"metadata":{},"items":null})").empty()) << path;
+      EXPECT_EQ(ingest.quarantined, 0U);
+      for (const char* rest :
+           {"}", R"(,"items":{"a":1}})", R"(,"items":"null"})", R"(,"items":0})"}) {
+        EXPECT_EQ(ReasonOf(ingest, path, open + rest), "missing_field") << path << open << rest;
+      }
+    }
+  }
+}
+
+TEST(BadInput, AListThatWasCutCostsNoneBehindIt) {
+  IngestFixture ingest;
+  const auto list = [](std::string_view uid) {
+    return R"({"kind":"EventList","apiVersion":"v1","items":[)" +
+           EventText{.uid = std::string(uid), .with_kind = false}.Json() + "]}";
+  };
+  const std::string first = list("a");
+  for (const size_t cut : {size_t{1}, size_t{2}, size_t{20}, size_t{200}}) {
+    const auto events = ingest.Events(
+        "/v1/events", first.substr(0, first.size() - cut) + "\n" + list("b") + "\n" + list("c"));
+    ASSERT_GE(events.size(), 3U) << cut;
+    EXPECT_EQ(ingest.quarantined, 1U) << cut;
+    for (const size_t back : {1, 2}) {
+      EXPECT_EQ(events[events.size() - back].view.producer, "k8s-event") << cut;
+    }
+  }
 }
 
 TEST(BadInput, DeepNestingIsQuarantinedOrRefused) {
@@ -146,12 +189,27 @@ TEST(BadInput, TypesThatAreNoJsonAreRefused) {
   IngestFixture ingest;
   for (const std::string_view type :
        {"application/x-protobuf", "multipart/form-data; boundary=x", "application/cloudevents+avro",
-        "application/cloudevents-batch+avro", "application/msgpack", "image/png", "Text/XML"}) {
+        "application/cloudevents-batch+avro", "application/msgpack", "image/png", "Text/XML",
+        "application/json; charset=utf-16", "application/json;Charset=\"UTF-16LE\"",
+        "text/plain; format=flowed; charset=utf-32",
+        "application/cloudevents+json; charset=UTF-7"}) {
     auto decoded = ingest.Decode("/v1/events", R"({"a":1})", type);
     ASSERT_FALSE(decoded) << type;
     EXPECT_EQ(decoded.error().status, 415);
     EXPECT_EQ(decoded.error().code, "unsupported_media_type");
   }
+  for (const std::string_view type :
+       {"application/json; charset=utf-8", "application/json;charset=\"UTF-8\"",
+        "text/plain; charset=us-ascii", "application/json; charset=ISO-8859-1"}) {
+    EXPECT_EQ(ingest.Events("/v1/events", R"({"a":1})", type).size(), 1U) << type;
+  }
+  const IngestFixture::Headers binary = {
+      {"ce-specversion", "1.0"}, {"ce-id", "1"}, {"ce-source", "/s"}, {"ce-type", "t"}};
+  EXPECT_EQ(
+      ingest.Decode("/v1/events", "{}", "application/json; charset=utf-16", binary).error().status,
+      415);
+  EXPECT_EQ(ingest.Events("/v1/events", "x", "text/plain; charset=utf-16", binary).size(), 1U)
+      << "data that is not JSON is bytes";
 }
 
 TEST(BadInput, ABodyThatWasCutOffKeepsWhatCameWhole) {
@@ -190,6 +248,33 @@ TEST(BadInput, NothingOfAnAuditEventIsShown) {
   }
 }
 
+// A piece of a Secret does not say that it is one; its neighbours do.
+TEST(BadInput, NothingIsShownOfABodyThatSpeaksOfSecrets) {
+  IngestFixture ingest;
+  for (const std::string_view body :
+       {R"([{"kind":"Secret","a":1},{"pin":"c4n4ry","x":nan}])",
+        R"([{"pin":"c4n4ry","x":nan},{"kind":"SecretList","a":1}])",
+        "{\"kind\":\"Secret\",\"data\":\n{\"pin\":\"c4n4ry\"},\n{\"pin\":\"c4n4ry\",\n",
+        R"([{"log":"{\"kind\":\"Secret\"}"},{"pin":"c4n4ry","pin":1}])",
+        "{\"a\":1}\nkind: Secret\npin: c4n4ry\n",
+        R"([{"requestObject":{"a":1}},{"pin":"c4n4ry","x":nan}])"}) {
+    for (const ReadBack& event : ingest.Events("/v1/events", body)) {
+      if (event.stream != "quarantine") continue;
+      EXPECT_THAT(std::string(event.view.data), Not(HasSubstr("c4n4ry"))) << body;
+      EXPECT_THAT(std::string(event.view.data), Not(HasSubstr("excerpt"))) << body;
+    }
+    EXPECT_GT(ingest.quarantined, 0U) << body;
+  }
+  // A body that is refused whole, too.
+  EXPECT_FALSE(ingest.Decode("/v1/events", "kind: Secret\npin: c4n4ry\n"));
+  const auto told = ingest.Read(std::move(ingest.quarantine));
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_THAT(std::string(told[0].view.data), Not(HasSubstr("c4n4ry")));
+  // The next request starts afresh.
+  const auto events = ingest.Events("/v1/events", R"([{"a":1},{"pin":"shown","x":nan}])");
+  EXPECT_THAT(std::string(events.at(1).view.data), HasSubstr("shown"));
+}
+
 TEST(BadInput, FluentBitsRepeatedDateIsNoFault) {
   IngestFixture ingest;
   const auto events = ingest.Events(
@@ -197,6 +282,62 @@ TEST(BadInput, FluentBitsRepeatedDateIsNoFault) {
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(events[0].view.producer, "json");
   EXPECT_EQ(ingest.quarantined, 1U);
+}
+
+// The memory of a request's events is asked for before it is used, and a refusal leaves nothing.
+TEST(BadInput, EventsAreAdmittedByTheirMemory) {
+  std::vector<Event> none;
+  std::string body;
+  for (int i = 0; i < 1000; ++i) body += "{\"a\":1}\n";
+  DecodeOptions options;
+  options.stream = [](std::string_view) { return StreamId{1}; };
+  Decoder decoder(options);
+  size_t admitted = 0, questions = 0, limit = SIZE_MAX;
+  Incoming::Admission no = Incoming::Admission::kNotNow;
+  const auto decode = [&] {
+    admitted = questions = 0;
+    return decoder.Decode({.path = "/v1/events",
+                           .content_type = {},
+                           .idempotency_key = {},
+                           .headers = nullptr,
+                           .body = body,
+                           .received = {},
+                           .admit =
+                               [&](size_t bytes) {
+                                 ++questions;
+                                 if (bytes > limit) return no;
+                                 admitted = bytes;
+                                 return Incoming::Admission::kYes;
+                               }},
+                          &none);
+  };
+  auto decoded = decode();
+  ASSERT_TRUE(decoded);
+  ASSERT_EQ(decoded->events.size(), 1000U);
+  size_t held = decoded->events.capacity() * sizeof(Event);
+  for (const Event& event : decoded->events) held += event.record.capacity();
+  EXPECT_GE(decoded->bytes, held);
+  EXPECT_GE(admitted, decoded->bytes);
+  EXPECT_LT(admitted, 2 * held);
+  EXPECT_LT(questions, 50U);
+
+  limit = decoded->bytes - 1;
+  decoded = decode();
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().status, 503);
+  EXPECT_EQ(decoded.error().code, "overloaded");
+  no = Incoming::Admission::kNever;
+  decoded = decode();
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().status, 413);
+  EXPECT_EQ(decoded.error().code, "body_too_large");
+  body = "{\"a\":\"" + std::string(size_t{2} << 20, 'x') + "\"}";
+  limit = size_t{1} << 20;
+  EXPECT_FALSE(decode());
+  body = std::string(200'000, '7') + "x\n{}";
+  limit = 100;
+  EXPECT_FALSE(decode()) << "quarantine events count, too";
+  EXPECT_TRUE(none.empty());
 }
 
 TEST(BadInput, ALargeRecordLeavesNoLargeBuffers) {

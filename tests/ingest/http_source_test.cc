@@ -189,12 +189,16 @@ TEST_F(HttpSourceTest, EveryRefusalHasItsCode) {
   } cases[] = {
       {"POST /nowhere HTTP/1.1", "{}", 404, "not_found"},
       {"POST /v1/events/ HTTP/1.1", "{}", 404, "not_found"},
+      {"POST /v1%2Fevents HTTP/1.1", "{}", 404, "not_found"},
+      {"POST /v1%2fevents HTTP/1.1", "{}", 404, "not_found"},
       {"GET /v1/events HTTP/1.1", "", 405, "method_not_allowed"},
       {"PUT /audit HTTP/1.1", "{}", 405, "method_not_allowed"},
       {"POST /health HTTP/1.1", "{}", 405, "method_not_allowed"},
       {"POST /v1/events HTTP/1.1", "", 400, "empty_body"},
       {"POST /v1/events HTTP/1.1", "no json", 400, "invalid_json"},
       {"POST /v1/events HTTP/1.1\r\nContent-Type: application/x-protobuf", "x", 415,
+       "unsupported_media_type"},
+      {"POST /v1/events HTTP/1.1\r\nContent-Type: application/json; charset=utf-16", "{}", 415,
        "unsupported_media_type"},
       {"POST /v1/events HTTP/1.1", "[{},{},{}]", 413, "too_many_records"},
   };
@@ -255,6 +259,53 @@ TEST_F(HttpSourceTest, HealthAndReadySayWhy) {
   EXPECT_EQ(Get("/ready").status, 503);
   EXPECT_EQ(Get("/ready?verbose").body,
             "{\"status\":\"unavailable\",\"reasons\":[\"the journal needs \\\"repair\\\"\"]}\n");
+}
+
+TEST_F(HttpSourceTest, ProbesMayAskForTheHeadAlone) {
+  auto ready = std::make_shared<std::atomic<bool>>(true);
+  Start({.ready = [ready]() -> Status {
+    if (*ready) return {};
+    return Fail(Code::kUnavailable, "not yet");
+  }});
+  for (const bool good : {true, false}) {
+    *ready = good;
+    RawSocket socket = RawSocket::Connect(source_->port());
+    for (const char* path : {"/health", "/ready?verbose"}) {
+      socket.Send("HEAD " + std::string(path) + " HTTP/1.1\r\nHost: spool\r\n\r\n");
+      const auto answer = socket.ReadAnswer(RawSocket::kPatience, /*head_request=*/true);
+      ASSERT_TRUE(answer);
+      EXPECT_EQ(answer->status, good || path == std::string("/health") ? 200 : 503);
+    }
+  }
+  EXPECT_EQ(Post("/health", "").Header("allow"), "GET, HEAD");
+}
+
+// Events weigh more than the bytes that they come in: what they weigh is bounded, too.
+TEST_F(HttpSourceTest, SmallBodiesCannotBecomeMoreEventsThanThereIsMemoryFor) {
+  Start({.limits = {.in_flight_bytes = 1 << 20}});
+  std::string lines;
+  for (int i = 0; i < 10'000; ++i) lines += "{\"a\":1}\n";
+  const RawAnswer answer = Post("/v1/events", lines);
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_THAT(answer.body, HasSubstr("\"body_too_large\""));
+  EXPECT_EQ(source_->server_stats().in_flight_bytes, 0U);
+  EXPECT_EQ(Post("/v1/events", lines.substr(0, lines.size() / 8)).status, 200);
+  EXPECT_EQ(Post("/v1/events", lines + "{}").status, 413) << "no more than 10,000 records";
+  EXPECT_EQ(Stored().size(), 1250U);
+  EXPECT_EQ(source_->server_stats().in_flight_bytes, 0U);
+}
+
+TEST_F(HttpSourceTest, WhatTheServerRefusedCountsAsRejected) {
+  Start({.limits = {.body_bytes = 4096}});
+  RawSocket malformed = RawSocket::Connect(source_->port());
+  malformed.Send("GET /v1/events HTTP/1.1\r\n\r\n");  // no Host
+  EXPECT_EQ(malformed.ReadAnswer()->status, 400);
+  EXPECT_EQ(Post("/v1/events", std::string(5000, ' ')).status, 413);
+  EXPECT_EQ(Post("/v1/events", "nothing").status, 400);
+  const SourceStatus status = source_->status();
+  EXPECT_EQ(status.refused, 1U);
+  EXPECT_EQ(status.rejected, 3U);
+  EXPECT_EQ(status.requests, 1U);
 }
 
 TEST_F(HttpSourceTest, AWebhookSenderMayAskFirst) {

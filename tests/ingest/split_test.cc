@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -73,8 +75,27 @@ TEST(Split, ListsOfEvents) {
   EXPECT_EQ(Split(R"({"kind":"Order","items":[{"a":1}]})").size(), 1U);
   EXPECT_EQ(Split(R"({"items":[{"a":1}]})"), List{R"({"items":[{"a":1}]})"});
   EXPECT_EQ(Split(R"({"items":[{"a":1}]})", {.bare_items = true}), List{R"({"a":1})"});
-  EXPECT_EQ(Split(R"({"kind":"EventList","items":null})"),
-            List{R"({"kind":"EventList","items":null})"});
+}
+
+// What a list of Go that was never filled looks like.
+TEST(Split, AListWhoseItemsAreNullIsEmpty) {
+  for (const std::string_view body : {R"({"kind":"EventList","apiVersion":"v1","items":null})",
+                                      R"({"items" : null , "kind":"List"})",
+                                      R"({"kind":"EventList","items":null,"metadata":{}})"}) {
+    Notes notes;
+    EXPECT_TRUE(SplitRecords(body, {}, &notes)) << body;
+    EXPECT_EQ(notes.seen, List{}) << body;
+  }
+  EXPECT_EQ(Split("{\"kind\":\"EventList\",\"items\":null}\n{\"a\":1}"), List{R"({"a":1})"});
+  for (const std::string_view record :
+       {R"({"kind":"EventList","items":nullx})", R"({"kind":"EventList","items":{"a":1}})",
+        R"({"kind":"EventList","items":"null"})", R"({"kind":"EventList"})",
+        R"({"kind":"Order","items":null})", R"({"items":null})"}) {
+    const auto seen = Split(record, {.bare_items = true});
+    ASSERT_EQ(seen.size(), 1U) << record;
+    EXPECT_NE(seen[0].find(record), std::string::npos) << record;
+  }
+  EXPECT_EQ(Split(R"({"kind":"EventList","items":null,"items":[{"a":1}]})").size(), 1U);
 }
 
 TEST(Split, SaysWhatTheListSays) {
@@ -119,6 +140,60 @@ TEST(Split, TellsOfABodyThatWasCutOff) {
   EXPECT_EQ(Split(R"({"a":1)"), List{R"(!{"a":1)"});
 }
 
+// Lines behind an array or a list that does not end are not part of it.
+TEST(Split, AListThatDoesNotEndCostsNoLineBehindIt) {
+  const List lines = {R"({"l":3})", R"({"l":4})"};
+  const std::string tail = "\n{\"l\":3}\n{\"l\":4}\n";
+  const std::string list = R"({"kind":"EventList","apiVersion":"v1","items":[)";
+  const auto ends = [&](const std::string& body) {
+    List seen = Split(body);
+    std::erase(seen, "!");  // where the list ends may be told between the lines
+    return seen.size() >= 2 && List(seen.end() - 2, seen.end()) == lines;
+  };
+  EXPECT_EQ(Split(R"([{"l":1},{"l":2)" + tail),
+            (List{R"({"l":1})", R"(!{"l":2)", R"({"l":3})", R"({"l":4})"}));
+  EXPECT_EQ(Split(list + R"({"l":1},{"l":2)" + tail),
+            (List{R"({"l":1})", R"(!{"l":2)", R"({"l":3})", R"({"l":4})"}));
+  for (const std::string& open : {std::string("["), list}) {
+    for (const char* cut : {"", R"({"l":1})", R"({"l":1},)", R"({"l":1},{)", R"({"l":1},{"l)",
+                            R"({"l":1},{"l":)", R"({"l":1},{"l":[2,)", R"({"l":1},{"l":"x)",
+                            R"({"l":1},{"l":nan)", R"({"l":1},nan)", R"({"l":1},nan,17)"}) {
+      EXPECT_TRUE(ends(open + cut + tail)) << open << cut;
+    }
+  }
+  // Closed by a bracket that was not meant for it.
+  EXPECT_EQ(Split("[{\"l\":1},{\"l\":2\n{\"l\":3}\n{\"l\":4}\n]"),
+            (List{R"({"l":1})", R"(!{"l":2)", R"({"l":3})", R"({"l":4})", "!]"}));
+  // Broken behind its items.
+  EXPECT_TRUE(ends(list + R"({"l":1}],"metadata":{)" + tail));
+  EXPECT_TRUE(ends(list + R"({"l":1}] x)" + tail));
+  EXPECT_TRUE(ends(list + R"({"l":1}],"items":[{"l":2}])" + tail));
+  EXPECT_EQ(Split(list + R"({"l":1}] x}{"l":2})"), (List{R"({"l":1})", "! x}", R"({"l":2})"}));
+}
+
+TEST(Split, ListsBehindAListThatDoesNotEndAreListsStill) {
+  const std::string list = R"({"kind":"EventList","apiVersion":"v1","items":[)";
+  const std::string tail = "\n" + list + R"({"l":3}]})" + "\n" + list + R"({"l":4}]})" + "\n";
+  for (const char* cut : {"", R"({"l":1})", R"({"l":1},)", R"({"l":1},{"l":2)", R"({"l":1},{"l":)",
+                          R"({"l":1}])", R"({"l":1}],"x":")"}) {
+    Notes notes;
+    SplitRecords(list + cut + tail, {}, &notes);
+    ASSERT_GE(notes.seen.size(), 2U) << cut;
+    EXPECT_EQ(List(notes.seen.end() - 2, notes.seen.end()), (List{R"({"l":3})", R"({"l":4})"}))
+        << cut;
+    EXPECT_EQ(notes.lists.back(), ListKind::kEvent) << cut;
+  }
+  EXPECT_EQ(Split("[{\"l\":1},{\"l\":2}\n[{\"l\":3}]\n"),
+            (List{R"({"l":1})", R"({"l":2})", "!", R"({"l":3})"}));
+}
+
+// JSON over several lines is no body of lines, also where an element is bad.
+TEST(Split, AnArrayOverSeveralLinesLosesOnlyItsBadElement) {
+  EXPECT_EQ(Split("[\n{\"a\":1}\n,\n{\n\"b\":\n{\"x\":nan}\n},\n{\"c\":3}\n]\n"),
+            (List{R"({"a":1})", "!{\n\"b\":\n{\"x\":nan}\n}", R"({"c":3})"}));
+  EXPECT_EQ(Split("[{\"a\":\"x\n{y\"},{\"c\":3}]"), (List{"!{\"a\":\"x\n{y\"}", R"({"c":3})"}));
+}
+
 TEST(Split, StopsWhenTold) {
   Notes notes;
   notes.stop_at = 2;
@@ -151,6 +226,103 @@ TEST(Split, WorksInLinearTimeOnBodiesMadeToStallIt) {
     EXPECT_FALSE(notes.seen.empty());
     EXPECT_LE(notes.bytes_, 3 * body.size());
   }
+}
+
+// Whatever comes before it, a whole line at a body's end is never lost, and nothing is told twice.
+TEST(Split, TheLastLineIsHandedOverWhateverIsBeforeIt) {
+  class Order : public Notes {
+   public:
+    explicit Order(std::string_view body) : body_(body) {}
+    Answer Record(std::string_view text, ListKind list) override {
+      const Answer answer = Notes::Record(text, list);
+      if (answer == Answer::kTaken) Told(text);
+      return answer;
+    }
+    Answer Unreadable(std::string_view text) override {
+      bytes_ += text.size();
+      Told(text);
+      return Notes::Unreadable(text);
+    }
+    bool in_order = true;
+
+   private:
+    void Told(std::string_view text) {
+      const auto begin = static_cast<size_t>(text.data() - body_.data());
+      in_order = in_order && begin >= told_;
+      told_ = begin + text.size();
+    }
+    const std::string_view body_;
+    size_t told_ = 0;
+  };
+  constexpr std::string_view kParts[] = {"{",
+                                         "}",
+                                         "[",
+                                         "]",
+                                         ",",
+                                         ":",
+                                         "\"",
+                                         "\n",
+                                         " ",
+                                         "\\",
+                                         "1",
+                                         "null",
+                                         "{\"a\":1}",
+                                         "\"items\":[",
+                                         "{\"kind\":\"EventList\",\"items\":[",
+                                         "\"items\":null",
+                                         "\n{",
+                                         "\n[",
+                                         "\"k\":",
+                                         "x"};
+  for (uint32_t seed = 1; seed <= 20'000; ++seed) {
+    std::mt19937 random(seed);
+    std::string body;
+    for (uint32_t n = random() % 24; n > 0; --n) body += kParts[random() % std::size(kParts)];
+    body += "\n{\"z\":1}\n";
+    for (const bool bare : {false, true}) {
+      Order order(body);
+      SplitRecords(body, {.bare_items = bare}, &order);
+      EXPECT_TRUE(order.in_order) << "seed " << seed << "\n" << body;
+      EXPECT_LE(order.bytes_, 4 * body.size()) << "seed " << seed << "\n" << body;
+      bool found = false;
+      for (const std::string& text : order.seen) {
+        found = found || (text[0] != '!' && text.find(R"({"z":1})") != std::string::npos);
+      }
+      EXPECT_TRUE(found) << "seed " << seed << "\n" << body;
+    }
+  }
+}
+
+// Takes what is JSON at a glance; looks at nothing, so that all time is the splitter's.
+class Glance : public RecordHandler {
+ public:
+  Answer Record(std::string_view text, ListKind) override {
+    return ++records, text.starts_with("{\"p\"") ? Answer::kTaken : Answer::kUnreadable;
+  }
+  Answer Unreadable(std::string_view) override { return ++unreadable, Answer::kTaken; }
+  size_t records = 0, unreadable = 0;
+};
+
+// Each of these would be looked at to its end from each of its records: many times the bound.
+TEST(Split, ManyBadRecordsDoNotLookBeyondThemselves) {
+  constexpr size_t kBad = 100'000;
+  const std::string tail = "{\"p\":\"" + std::string(size_t{32} << 20, 'x') + "\"}";
+  const auto repeat = [](std::string_view text) {
+    std::string out;
+    for (size_t i = 0; i < kBad; ++i) out += text;
+    return out;
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  Glance before_a_tail, open_arrays, list_elements;
+  SplitRecords(repeat("{a}") + tail, {}, &before_a_tail);
+  EXPECT_EQ(before_a_tail.records, kBad + 1);
+  EXPECT_EQ(before_a_tail.unreadable, kBad);
+  SplitRecords(repeat("{\"a\":1],\"k\":[\n"), {}, &open_arrays);
+  EXPECT_GE(open_arrays.unreadable, kBad);
+  SplitRecords("{\"kind\":\"List\",\"items\":[" + repeat("\n{\"a\":1],\"k\":[,"), {},
+               &list_elements);
+  EXPECT_GE(list_elements.unreadable, kBad);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 }  // namespace

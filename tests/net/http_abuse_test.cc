@@ -82,6 +82,15 @@ std::vector<Abuse> FramingAbuse() {
       {"EndlessChunkExtension", Chunked("3;" + std::string(40'000, 'a')), 400, "bad_request"},
       {"EndlessTrailers", Chunked("0\r\n" + std::string(40'000, 'a')), 400, "bad_request"},
       {"FoldedTrailer", Chunked("0\r\nA: b\r\n c\r\n\r\n"), 400, "bad_request"},
+      {"ChunkSizeOfSeventeenDigits", Chunked("00000000000000003\r\nabc\r\n0\r\n\r\n"), 400,
+       "bad_request"},
+      {"EndOfSeventeenDigits", Chunked("3\r\nabc\r\n00000000000000000\r\n\r\n"), 400,
+       "bad_request"},
+      {"TrailerWithoutColon", Chunked("0\r\nnonsense\r\n\r\n"), 400, "bad_request"},
+      {"TrailerWithoutName", Chunked("0\r\n: x\r\n\r\n"), 400, "bad_request"},
+      {"TrailerWithSpaceBeforeColon", Chunked("0\r\nA : x\r\n\r\n"), 400, "bad_request"},
+      {"RequestAsTrailer", Chunked("0\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"), 400,
+       "bad_request"},
   };
 }
 
@@ -222,6 +231,13 @@ TEST_F(HttpAbuseTest, TakesFormsThatAreUnusualButRight) {
            "identity\r\n\r\n"}) {
     EXPECT_EQ(Exchange(request).body, expected) << request;
   }
+  EXPECT_EQ(Exchange("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "0000000000000003\r\nabc\r\n0000000000000000\r\nA:\r\nb-c: d:e\r\n\r\n")
+                .body,
+            Describe("POST /a", "abc"));
+  // An escaped slash is part of a segment; who hears of it decodes it no further.
+  EXPECT_EQ(Exchange("GET /a%2Fb%2fc%61 HTTP/1.1\r\nHost: h\r\n\r\n").body,
+            Describe("GET /a%2Fb%2fca", ""));
   EXPECT_EQ(Exchange("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n").body, Describe("OPTIONS *", ""));
   EXPECT_EQ(Exchange("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n").body, Describe("GET /", ""));
 }

@@ -152,7 +152,9 @@ TEST_F(HttpServerTest, OutlivesClientsThatLeaveBeforeTheirAnswer) {
 }
 
 TEST_F(HttpServerTest, TakesABodyOfThirtyMegabytes) {
-  StartEcho();
+  HttpLimits limits;
+  limits.body_bytes = 32 << 20;
+  StartEcho(limits);
   const std::string body = Noise(30 << 20);
   RawSocket socket = Connect();
   ASSERT_TRUE(socket.Send(Post("/big", body)));

@@ -35,7 +35,7 @@ Sealed Seal(size_t events, std::string_view data) {
 void ExpectRoundTrip(const Sealed& sealed, size_t events, bool compressed) {
   auto view = ParseChunk(sealed.bytes);
   ASSERT_TRUE(view);
-  EXPECT_EQ(view->compressed, compressed);
+  EXPECT_EQ(view->compressed(), compressed);
   const ChunkHeader& h = view->header;
   EXPECT_EQ(h.first, Sequence{41});
   EXPECT_EQ(h.count, events);

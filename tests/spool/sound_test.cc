@@ -120,12 +120,12 @@ TEST_F(Sound, AWatermarkThatIsOlderOrDamagedIsHarmless) {
   Open();
   EXPECT_EQ(journal->end(), Sequence{21});
   journal.reset();
-  ASSERT_EQ(*Watermark::Read(options.dir), Sequence{21});  // made anew
-  {                                                        // one slot torn: the other still tells
+  ASSERT_EQ((*Watermark::Read(options.dir))->end, Sequence{21});  // made anew
+  {  // one slot torn: the other still tells
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.write("torn", 4);
   }
-  ASSERT_EQ(*Watermark::Read(options.dir), Sequence{21});
+  ASSERT_EQ((*Watermark::Read(options.dir))->end, Sequence{21});
 }
 
 TEST_F(Sound, AStartThatWasCutOffWhileItMadeTheJournalIsMadeUpFor) {
@@ -355,6 +355,37 @@ TEST_F(Sound, ALowDiskTakesWhatIsSettledEverywhereBeforeWhatATargetNeeds) {
   while (StatusOf("b").events > 0) ASSERT_TRUE(journal->RunRetention());
   ASSERT_TRUE(journal->RunRetention());
   EXPECT_EQ(StatusOf("a").evicted, 5u);
+}
+
+TEST_F(Sound, TheScrubReadsEverythingAndNamesWhatIsDamaged) {
+  Open();
+  for (uint64_t i = 0; i < 10; ++i)
+    AppendNumbers(i % 2 == 0 ? "a" : "b", i * 10, 10, Noise(900, i));
+  ASSERT_TRUE(journal->RunScrub());
+  EXPECT_EQ(journal->Scrub().damaged, 0u) << journal->Scrub().last_damage;
+  EXPECT_EQ(journal->Scrub().bytes, journal->counters().stored_bytes);
+  journal.reset();
+  RawStore(options.dir).Change("stream:b", 2, FlipALateBit);
+  RawStore(options.dir).Settle();
+  Open();
+  ASSERT_TRUE(journal->RunScrub());
+  EXPECT_EQ(journal->Scrub().damaged, 1u);
+  EXPECT_EQ(journal->Scrub().passes, 1u);
+  const std::string said = journal->Scrub().last_damage;
+  EXPECT_NE(said.find("stream 'b', sequence 51, file /"), std::string::npos) << said;
+}
+
+TEST_F(Sound, TheScrubAndRetentionDoNotDisturbEachOther) {
+  options.streams[0].bytes_max = 20000;
+  options.streams[0].when_full = WhenFull::kDropOldest;
+  Open();
+  for (uint64_t i = 0; i < 60; ++i) {
+    AppendNumbers("a", i * 10, 10, Noise(200, i));
+    ASSERT_TRUE(journal->RunRetention());
+    ASSERT_TRUE(journal->RunScrub());
+    ASSERT_EQ(journal->Scrub().damaged, 0u) << journal->Scrub().last_damage;
+  }
+  EXPECT_GT(StatusOf("a").evicted, 0u);
 }
 
 TEST_F(Sound, ACursorCannotBeginBeyondTheEnd) {

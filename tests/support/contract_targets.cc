@@ -18,6 +18,7 @@
 #include "forward/sink_factory.h"
 #include "forward/sinks/sinks.h"
 #include "net/http_server.h"
+#include "tests/support/kafka_target.h"
 #include "tests/support/nats_server.h"
 
 namespace spool::testing {
@@ -446,6 +447,7 @@ std::unique_ptr<ContractTarget> MakeContractTarget(const std::string& kind) {
   if (kind == "webhook_parallel") return std::make_unique<WebhookTarget>(Format::kStructured, 4);
   if (kind == "webhook_batch") return std::make_unique<WebhookTarget>(Format::kBatch, 1);
   if (kind == "webhook_lines") return std::make_unique<WebhookTarget>(Format::kJsonLines, 1);
+  if (kind == "kafka") return MakeKafkaTarget();
   SPOOL_ASSERT(kind == "nats");
   return std::make_unique<NatsTarget>();
 }

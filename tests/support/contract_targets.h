@@ -52,7 +52,7 @@ class ContractTarget {
 };
 
 // "null", "stdout", "file", "webhook", "webhook_parallel", "webhook_batch", "webhook_lines",
-// "nats".
+// "nats", "kafka".
 std::unique_ptr<ContractTarget> MakeContractTarget(const std::string& kind);
 
 // Makes attempts as a pump would until every event is settled, or `attempts` are over. Returns the

@@ -80,7 +80,7 @@ inline ReadAnswer Copy(const Page& page) {
   return answer;
 }
 
-class JournalTest : public testing::Test {
+class JournalTest : public ::testing::Test {
  protected:
   JournalTest() {
     options.dir = scratch.path() + "/journal";

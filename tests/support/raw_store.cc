@@ -52,21 +52,30 @@ void RawStore::Put(const std::string& family, const std::string& key, const std:
   EXPECT_TRUE(impl_->db->Put(synced, impl_->families.at(family), key, value).ok());
 }
 
+std::pair<std::string, std::string> RawStore::At(const std::string& family, int index) const {
+  const std::unique_ptr<rocksdb::Iterator> it(
+      impl_->db->NewIterator({}, impl_->families.at(family)));
+  it->SeekToFirst();
+  for (int i = 0; i < index && it->Valid(); ++i) it->Next();
+  if (!it->Valid()) {
+    ADD_FAILURE() << family << " has no key " << index;
+    return {};
+  }
+  return {it->key().ToString(), it->value().ToString()};
+}
+
 void RawStore::Change(const std::string& family, int index,
                       const std::function<void(std::string&)>& by) {
-  std::string key;
-  std::string value;
-  {
-    const std::unique_ptr<rocksdb::Iterator> it(
-        impl_->db->NewIterator({}, impl_->families.at(family)));
-    it->SeekToFirst();
-    for (int i = 0; i < index && it->Valid(); ++i) it->Next();
-    ASSERT_TRUE(it->Valid());
-    key = it->key().ToString();
-    value = it->value().ToString();
-  }
+  auto [key, value] = At(family, index);
   by(value);
   Put(family, key, value);
+}
+
+void RawStore::Remove(const std::string& family, int index) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const std::string key = At(family, index).first;
+  EXPECT_TRUE(impl_->db->Delete(synced, impl_->families.at(family), key).ok());
 }
 
 void RawStore::Settle() {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace rocksdb {
 class Env;
@@ -24,10 +25,13 @@ class RawStore {
   void Put(const std::string& family, const std::string& key, const std::string& value);
   // Changes the value of the family's `index`-th key.
   void Change(const std::string& family, int index, const std::function<void(std::string&)>& by);
+  // Removes the family's `index`-th key.
+  void Remove(const std::string& family, int index);
   // Moves everything into table files below level 0, where whole files can be dropped.
   void Settle();
 
  private:
+  std::pair<std::string, std::string> At(const std::string& family, int index) const;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

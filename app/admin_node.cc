@@ -1,0 +1,28 @@
+#include "app/admin_handlers.h"
+#include "app/api_answer.h"
+#include "app/json_writer.h"
+#include "app/request_body.h"
+#include "base/log.h"
+
+namespace spool {
+
+// Where a snapshot may go is the operator's choice, as far as the process may write there; nothing
+// that exists is ever written to.
+net::HttpResponse SnapshotNode(const AdminCall& call) {
+  const auto body = RequestBody::Parse(call.request.body, {"dir"});
+  if (!body) return AnswerOf(body.error());
+  const auto dir = body->Text("dir");
+  if (!dir) return AnswerOf(dir.error());
+  if (!*dir || (**dir).empty() || (**dir).front() != '/') {
+    return net::Problem(400, "bad_request",
+                        "The member 'dir' takes an absolute path on the server's volume.");
+  }
+  const auto end = call.parts.journal.Snapshot(**dir);
+  if (!end) return AnswerOf(end.error());
+  log::Info("A snapshot was made as an operator asked.", {{"dir", **dir}, {"end", ToText(*end)}});
+  JsonWriter out;
+  out.BeginObject().Field("dir", **dir).Field("end", *end).EndObject();
+  return JsonAnswer(out.Take());
+}
+
+}  // namespace spool

@@ -1,0 +1,106 @@
+// Judges a journal by its history: what was asked and answered before, against what is found now.
+//
+// The history is recorded outside of what may fail. Every rule has a name; a verdict lists what
+// breaks which.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "spool/cursor.h"
+
+namespace spool::testing {
+
+// An event as a producer knows it. `number` names it for good.
+struct SentEvent {
+  uint64_t number = 0;
+  std::string stream;
+  uint64_t hash = 0;  // of its bytes
+};
+
+// One Append. `begun` and `ended` are moments of the history's own clock, which counts up.
+struct SentRequest {
+  enum class Outcome { kUnknown, kAcknowledged, kRefused };
+  std::vector<SentEvent> events;
+  uint64_t begun = 0;
+  uint64_t ended = 0;
+  Outcome outcome = Outcome::kUnknown;
+  uint64_t first = 0;  // as acknowledged
+  uint64_t last = 0;
+  uint32_t stored = 0;
+  uint32_t duplicates = 0;
+};
+
+// A place that a cursor was moved to. Not certain: the call failed, and may have been carried out.
+struct CursorState {
+  uint64_t next = 1;
+  Account account;
+  uint64_t ended = 0;
+  bool certain = true;
+  bool synced = false;  // was promised to be durable
+};
+
+// What a target was given.
+struct Delivery {
+  uint64_t number = 0;
+  uint64_t sequence = 0;
+};
+
+struct History {
+  std::vector<SentRequest> requests;  // in the order of `begun`
+  std::map<std::string, std::vector<CursorState>> cursors;
+  std::map<std::string, uint64_t> evicted;  // of each stream, as retention said last
+  std::map<std::string, std::vector<Delivery>> deliveries;  // by target
+  std::map<uint64_t, uint64_t> places;                      // sequences of events, as found before
+  std::set<uint64_t> gone;  // sent, and found not to be stored; may not come back
+  uint64_t synced = 0;      // the latest `begun` of all that was promised to be durable
+};
+
+struct FoundEvent {
+  static constexpr uint64_t kUnknown = UINT64_MAX;
+  uint64_t number = kUnknown;
+  std::string stream;
+  uint64_t sequence = 0;
+  uint64_t ordinal = 0;
+  uint64_t hash = 0;
+};
+struct FoundStream {
+  uint64_t first = 1;    // sequence of the first retained event, or the stream's end
+  uint64_t evicted = 0;  // ever
+  uint64_t marked = 0;   // of these, in markers
+  uint64_t events = 0;
+  bool may_evict = false;
+};
+struct FoundCursor {
+  uint64_t next = 1;
+  Account account;
+  std::set<std::string> streams;
+  std::vector<FoundEvent> dead_letters;
+};
+struct Found {
+  uint64_t end = 1;
+  std::map<std::string, FoundStream> streams;
+  std::vector<FoundEvent> events;  // as read from the beginning
+  std::map<std::string, FoundCursor> cursors;
+  std::vector<std::string> chain_breaks;  // as the journal's own verification tells them
+  bool drained = false;  // then every target must have had every event that is not accounted else
+};
+
+struct Violation {
+  std::string rule;
+  std::string detail;
+};
+
+// Everything wrong, at most `limit` of it. Rules: lost, twice, altered, unknown, risen, misplaced,
+// moved, hole, order, split, chain, account, cursor_invented, cursor_undone, cursor_beyond,
+// dead_letters, marker, eviction_undone, eviction_forbidden, delivered_never, delivered_unknown,
+// delivered_order.
+std::vector<Violation> Judge(const History& history, const Found& found, size_t limit = 20);
+
+// One line each; empty when there is none.
+std::string ToText(const std::vector<Violation>& violations);
+
+}  // namespace spool::testing
