@@ -230,9 +230,9 @@ int Run(const Options& options) {
   });
   if (!service && service.error().code == Code::kDamaged) {
     log::Error(
-        "The journal is damaged and was left as it is; nothing is taken in or passed on. Copy "
-        "the data directory away, then restore it from a snapshot of its volume, or move it "
-        "aside to start with an empty journal.",
+        "The journal is damaged and was left as it is; nothing is taken in or passed on. Stop "
+        "spoold and copy the data directory away; `spoolctl offline verify` says what is damaged, "
+        "and `spoolctl offline repair` how to go on without it. Or restore a snapshot.",
         {{"data_dir", config.data_dir}, {"error", service.error().message}});
     service = Service::ServeDamage(config, Error(service.error()));
   }

@@ -303,8 +303,12 @@ class KafkaSink : public Sink {
   }
 
   // Says why, at the first event that was not delivered, when no event says it itself.
-  static void Explain(Attempt& a) {
-    if (!a.failed || !a.why) return;
+  void Explain(Attempt& a) {
+    if (!a.failed) return;
+    // What the library takes back when it can go on no more comes as if it was asked to.
+    const KafkaTrouble& trouble = producer_->trouble();
+    if (!a.why && trouble.fatal) a.why = KafkaFailure(trouble.error, trouble.text);
+    if (!a.why) return;
     Outcome* first = nullptr;
     for (Outcome& outcome : a.outcomes) {
       if (outcome.verdict == Verdict::kDelivered) continue;

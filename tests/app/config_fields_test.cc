@@ -32,6 +32,7 @@ const std::vector<Bounds>& AllBounds() {
       {"data_dir", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
       {"journal.compression_level", "1", "9", "0", "10"},
       {"journal.disk_reserve", "64MiB", "16TiB", "67108863", "17TiB"},
+      {"journal.scrub", "64KiB", "1GiB", "65535", "1025MiB"},
       {"journal.dedupe.window", "1s", "7d", "999ms", "7d1s"},
       {"journal.dedupe.entries", "1000", "20000000", "999", "20000001"},
       {"sources.x.limits.body", "1KiB", "256MiB", "1023", "257MiB", "", "in_flight: 256MiB"},
@@ -169,7 +170,8 @@ TEST(ConfigFields, HaveAllTheirBoundsTestedHere) {
 }
 
 TEST(ConfigFields, TakeZeroWhereItTurnsThemOff) {
-  for (const char* path : {"journal.disk_reserve", "journal.dedupe.entries", "targets.x.rate"}) {
+  for (const char* path :
+       {"journal.disk_reserve", "journal.scrub", "journal.dedupe.entries", "targets.x.rate"}) {
     EXPECT_THAT(Problems(Wrap(path, "0")), IsEmpty()) << path;
   }
   for (const char* path :

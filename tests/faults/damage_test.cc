@@ -211,6 +211,8 @@ TEST_F(DamageTest, NoDamagedFileBesideTheLogIsTakenForFewerEvents) {
 }
 
 TEST_F(DamageTest, NoDamagedFileWithTablesIsTakenForFewerEvents) {
+  // With the horizon a start reads every event; without, some damage is met by the reader alone.
+  options.dedupe_entries = 0;
   Run(FaultProfile("DAMAGE", 200), true);
 }
 

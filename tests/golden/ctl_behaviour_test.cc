@@ -187,7 +187,8 @@ TEST_F(Ctl, AnUnknownTargetEndsWithFourAndNamesTheOneThatWasMeant) {
 
 TEST_F(Ctl, NamesReachTheServerEncoded) {
   Run({"target", "info", "a/b:pause?x y"});
-  EXPECT_EQ(admin_.requests().at(0), "GET /api/v1/targets/a/b:pause?x y");  // decoded by the server
+  EXPECT_EQ(admin_.requests().at(0),
+            "GET /api/v1/targets/a%2Fb:pause?x y");  // decoded by the server
 }
 
 // Confirmation.

@@ -48,8 +48,9 @@ Crash::Crash() : nats_(NatsServer::Start()) {
   producers_ = std::make_unique<Producers>(ingest_, seed_);
 }
 
-std::unique_ptr<Spoold> Crash::Start() {
-  return std::make_unique<Spoold>(std::vector<std::string>{"--config", dir_ / "spool.yaml"}, log());
+std::unique_ptr<Spoold> Crash::Start(const std::vector<std::string>& under) {
+  return std::make_unique<Spoold>(std::vector<std::string>{"--config", dir_ / "spool.yaml"}, log(),
+                                  under);
 }
 
 bool Crash::WaitReady() const {

@@ -24,7 +24,7 @@ class Crash : public ::testing::Test {
  protected:
   Crash();
 
-  std::unique_ptr<Spoold> Start();
+  std::unique_ptr<Spoold> Start(const std::vector<std::string>& under = {});
   std::string log() const { return dir_ / "log"; }
   bool WaitReady() const;
   // Until every target has settled all that is stored, and the accounts add up.

@@ -10,8 +10,10 @@
 
 namespace spool::testing {
 
-Spoold::Spoold(std::vector<std::string> args, const std::string& log) {
+Spoold::Spoold(std::vector<std::string> args, const std::string& log,
+               const std::vector<std::string>& under) {
   args.insert(args.begin(), std::string(SPOOL_BINARY_DIR) + "/spoold");
+  args.insert(args.begin(), under.begin(), under.end());
   std::vector<char*> argv;
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
@@ -23,7 +25,7 @@ Spoold::Spoold(std::vector<std::string> args, const std::string& log) {
     if (getppid() != parent) _exit(1);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
-    execv(argv[0], argv.data());
+    execvp(argv[0], argv.data());
     _exit(127);
   }
   close(out);
@@ -33,9 +35,12 @@ Spoold::~Spoold() {
   if (pid_ > 0) Kill();
 }
 
-void Spoold::Signal(int number) const { kill(pid_, number); }
+void Spoold::Signal(int number) const {
+  if (pid_ > 0) kill(pid_, number);
+}
 
 bool Spoold::Kill() {
+  if (pid_ <= 0) return false;  // it has ended; -1 would mean every process
   int status = 0;
   kill(pid_, SIGKILL);
   waitpid(pid_, &status, 0);
@@ -44,6 +49,7 @@ bool Spoold::Kill() {
 }
 
 int Spoold::Wait(std::chrono::milliseconds limit) {
+  if (pid_ <= 0) return -1;
   int status = 0;
   if (!WaitUntil([&] { return waitpid(pid_, &status, WNOHANG) == pid_; }, limit)) return -1;
   pid_ = -1;

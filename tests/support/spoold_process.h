@@ -13,7 +13,9 @@ namespace spool::testing {
 // and when the test's process dies. One thread.
 class Spoold {
  public:
-  Spoold(std::vector<std::string> args, const std::string& log);
+  // `under` goes before the program: a tracer that execs it, so that the process stays the program.
+  Spoold(std::vector<std::string> args, const std::string& log,
+         const std::vector<std::string>& under = {});
   ~Spoold();
   Spoold(const Spoold&) = delete;
   Spoold& operator=(const Spoold&) = delete;
