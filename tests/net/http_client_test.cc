@@ -104,7 +104,7 @@ TEST_F(HttpClientTest, KeepsConnectionsBetweenCalls) {
 
 TEST_F(HttpClientTest, SendsLargeBodies) {
   StartEcho();
-  const std::string body = Noise(20 << 20);
+  const std::string body = Noise(15 << 20);
   const HttpAnswer answer = client_->Perform(CallTo(Url("/b"), body));
   ASSERT_FALSE(answer.error) << answer.error->message;
   EXPECT_EQ(answer.body, Describe("POST /b", body));

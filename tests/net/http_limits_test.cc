@@ -225,7 +225,7 @@ TEST_F(HttpLimitsTest, AStalledClientHoldsNoMoreThanTwiceWhatItSent) {
   std::vector<RawSocket> stalled;
   for (int i = 0; i < 3; ++i) {
     stalled.push_back(Connect());
-    stalled.back().Send(Head(32 << 20) + std::string(3 << 20, 'x'));
+    stalled.back().Send(Head(20 << 20) + std::string(3 << 20, 'x'));
   }
   const auto held = [&] { return server_->stats().in_flight_bytes; };
   ASSERT_TRUE(Eventually([&] { return held() >= size_t{9} << 20; }));
