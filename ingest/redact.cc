@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "ingest/json_text.h"
 
@@ -23,6 +24,13 @@ constexpr std::string_view kWords[] = {"password",   "passwd",        "passphras
 constexpr std::string_view kSpacedWords[] = {"authorization", "cookie"};
 // Too short to be looked for inside other words.
 constexpr std::string_view kShortWords[] = {"pass", "pw", "auth"};
+// What any of them begins with: most places of a text are ruled out by that.
+constexpr std::array<bool, 256> kFirst = [] {
+  std::array<bool, 256> first{};
+  for (const std::string_view word : kWords) first[static_cast<uint8_t>(word[0])] = true;
+  for (const std::string_view word : kShortWords) first[static_cast<uint8_t>(word[0])] = true;
+  return first;
+}();
 
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
@@ -145,13 +153,19 @@ class Hider {
     size_t end = at_;
     while (end < text_.size() && IsRunChar(end)) ++end;
     if (end - at_ < kRunMin || LooksLikeWords(text_.substr(at_, end - at_))) return false;
-    const std::string_view run = Lower().substr(0, end - at_);
-    const auto announces = [run](auto word) { return run.find(word) != std::string_view::npos; };
-    const bool key = std::any_of(std::begin(kWords), std::end(kWords), announces) ||
-                     std::any_of(std::begin(kShortWords), std::end(kShortWords), announces);
+    const bool key = IsKey(Lower().substr(0, end - at_));
     Hide(end);
     if (key) Follows(/*spaced=*/true);
     return true;
+  }
+  // Whether `text`, in lower case, announces a secret that is not in it: "--token", not
+  // "--token=x".
+  static bool IsKey(std::string_view text) {
+    const size_t equals = text.find('=');
+    if (equals < text.size() && text.find_first_not_of('=', equals) < text.size()) return false;
+    const auto has = [text](auto word) { return text.find(word) != std::string_view::npos; };
+    return std::any_of(std::begin(kWords), std::end(kWords), has) ||
+           std::any_of(std::begin(kShortWords), std::end(kShortWords), has);
   }
   bool IsRunChar(size_t at) const {
     const char c = text_[at];
@@ -173,6 +187,7 @@ class Hider {
   }
   std::string_view WordHere() const {
     const std::string_view here = Lower();
+    if (!kFirst[static_cast<uint8_t>(here[0])]) return {};
     for (const std::string_view word : kWords) {
       if (here.starts_with(word)) return word;
     }
@@ -212,13 +227,22 @@ class Hider {
     if (!IsBetween(c)) return;
     size_t begin = at_;
     Between();
-    // {"name":"DB_PASSWORD","value":"…"}
-    if (Lower().starts_with("value")) {
-      Show(at_ + 5);
+    // {"name":"DB_PASSWORD","value":"…"}, and the same of YAML.
+    if (const size_t end = EndOfKey(); end != at_) {
+      Show(end);
       begin = at_;
       Between();
     }
     Value(text_.substr(begin, at_ - begin), spaced);
+  }
+
+  // Of the key at hand: a member's in quotes, or YAML's "value"; at_ if there is none.
+  size_t EndOfKey() const {
+    if (Lower().starts_with("value")) return at_ + 5;
+    if (at_ >= text_.size() || text_[at_ - 1] != '"') return at_;
+    const size_t end = EndOfQuoted();
+    const size_t colon = text_.find_first_not_of(" \t\r\n\\\"", end);
+    return colon < text_.size() && text_[colon] == ':' ? end : at_;
   }
 
   void Between() {
@@ -243,7 +267,16 @@ class Hider {
                     between.find('\n') != std::string_view::npos)) {
       return Hide(text_.size());
     }
-    if (quoted) return Hide(EndOfQuoted());
+    if (quoted) {
+      const size_t end = EndOfQuoted();
+      const std::string_view value = Lower().substr(0, end - at_);
+      Hide(end);
+      // A flag that stands where a value should be: ["--token","-p","x"]
+      if (value == "-p" || value == "-u" || (value.starts_with('-') && IsKey(value))) {
+        Follows(/*spaced=*/false);
+      }
+      return;
+    }
     // "key: some words" goes to the end of its line, "key=word" does not.
     const bool line =
         between.find(':') != std::string_view::npos && between.find('=') == std::string_view::npos;

@@ -24,11 +24,6 @@ constexpr Millis kLook{25};
 constexpr Millis kDrain{1000};
 // For the reports of what was taken back.
 constexpr Millis kTakeBack{500};
-// A broker takes the first request of a producer on a partition whatever its sequence number, so
-// that a second one, sent behind it, could overtake one that is refused. So much goes first, and
-// the rest when that was taken.
-constexpr size_t kFreshBytes = size_t{64} << 10;
-
 constexpr int64_t kNoFile = -1;
 
 // What a file is, as far as one look can tell: it changes when the file is replaced or written.
@@ -131,8 +126,6 @@ class KafkaSink : public Sink {
     }
     producer_ = std::move(*made);
     credentials_ = std::move(now);
-    fresh_bytes_ = 0;
-    fresh_ = true;
     return true;
   }
 
@@ -177,7 +170,7 @@ class KafkaSink : public Sink {
       while (!a.all_produced() && HasRoom(a)) ProduceNext(a);
       if (a.open == 0 && a.all_produced()) return;
       if (!GoOn(a)) break;
-      producer_->Serve(kLook, a.all_produced() || fresh_);
+      producer_->Serve(kLook, a.all_produced());
       SettleReports(a);
     }
     a.failed = a.over = true;
@@ -189,12 +182,7 @@ class KafkaSink : public Sink {
     }
   }
 
-  bool HasRoom(const Attempt& a) {
-    if (fresh_) {
-      if (fresh_bytes_ < kFreshBytes) return true;
-      if (a.open > 0) return false;
-      fresh_ = false;
-    }
+  static bool HasRoom(const Attempt& a) {
     if (a.open == 0) return true;
     return !a.no_room && a.open_bytes + a.messages[a.produced].body.size() <= kKafkaOpenBytesMax;
   }
@@ -224,7 +212,6 @@ class KafkaSink : public Sink {
       ++a.produced;
       ++a.open;
       a.open_bytes += message.body.size();
-      fresh_bytes_ += message.body.size();
     } else if (KafkaProducer::QueueFull(error) && a.open > 0) {
       a.no_room = true;
     } else if (KafkaProducer::Fatal(error)) {
@@ -349,9 +336,7 @@ class KafkaSink : public Sink {
 
   // Of the delivering thread.
   std::unique_ptr<KafkaProducer> producer_;
-  Credentials credentials_;  // with which it was made
-  bool fresh_ = true;        // it has not yet been taken the first kFreshBytes of
-  size_t fresh_bytes_ = 0;
+  Credentials credentials_;          // with which it was made
   std::vector<std::string> topics_;  // as many as the template can make: streams and severities
   size_t last_topic_ = 0;
   std::vector<Lane> lanes_;  // of the events of the attempt

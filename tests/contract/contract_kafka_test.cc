@@ -411,14 +411,32 @@ TEST_F(KafkaSinkTest, CallsOneEventTooLargeAndDeliversItsNeighbours) {
   EXPECT_TRUE(Pump(*sink, after.messages(), 3));
 }
 
-TEST_F(KafkaSinkTest, GetsThroughSmallRequestsOnlyWithoutLosingTheOrder) {
-  const std::string topic = broker_.NewTopic(2, {{"max.message.bytes", "30000"}});
-  ContractBatch batch(1000, 900);
-  Spread(batch, 7);
+// A request is refused as a whole, and smaller ones behind it would be taken.
+TEST_F(KafkaSinkTest, LetsNoSmallRequestOvertakeOneThatWasTooLarge) {
+  const std::string topic = broker_.NewTopic(1, {{"max.message.bytes", "30000"}});
+  ContractBatch batch(3000, 900);
   KafkaSettings kafka = Plain(topic);
   kafka.compression = "none";
-  ASSERT_TRUE(Pump(*NewSink(kafka), batch.messages(), 1000));
+  const auto sink = NewSink(kafka);
+  std::mt19937_64 random(20261121);
+  for (size_t at = 0; at < batch.size();) {
+    const size_t size = std::min<size_t>(25 + random() % 60, batch.size() - at);
+    ASSERT_TRUE(Pump(*sink, batch.messages().subspan(at, size), size));
+    at += size;
+  }
   EXPECT_TRUE(AllInOrder(broker_.Read(topic), batch));
+}
+
+// The library makes requests of a megabyte: a little more makes a large one and a small one.
+TEST_F(KafkaSinkTest, LetsNoSmallRequestOvertakeTheFirstOfANewProducer) {
+  for (const size_t count : {900, 960, 980}) {
+    const std::string topic = broker_.NewTopic(1, {{"max.message.bytes", "30000"}});
+    const ContractBatch batch(count, 900);
+    KafkaSettings kafka = Plain(topic);
+    kafka.compression = "none";
+    ASSERT_TRUE(Pump(*NewSink(kafka), batch.messages(), count));
+    ASSERT_TRUE(AllInOrder(broker_.Read(topic), batch)) << count;
+  }
 }
 
 TEST_F(KafkaSinkTest, CallsTooLargeWithoutAskingWhatNoBrokerTakes) {

@@ -7,13 +7,15 @@
 #include <iterator>
 
 #include "tests/support/crash_fixture.h"
+#include "tests/support/fault_profile.h"
 
 namespace spool::testing {
 namespace {
 
 TEST_F(Crash, FortyKillsUnderLoadLoseNothingThatWasAcknowledged) {
-  constexpr int kCycles = 40;
-  for (int cycle = 0; cycle < kCycles; ++cycle) {
+  const FaultProfile profile("CRASH", 40, seed_);
+  const int cycles = profile.count();
+  for (int cycle = 0; cycle < cycles; ++cycle) {
     if (cycle % 5 == 4) {  // also while it still recovers from the last one
       auto starting = Start();
       Pause(Random(1, 80));
@@ -30,7 +32,7 @@ TEST_F(Crash, FortyKillsUnderLoadLoseNothingThatWasAcknowledged) {
   auto spoold = Start();
   ASSERT_TRUE(WaitReady()) << Told();
   ASSERT_TRUE(WaitSettled()) << Call("GET", admin_, "/api/v1/status").body << "\n" << Told();
-  std::printf("[          ] %d cycles\n", kCycles);
+  profile.Report("random kills", cycles, "");
   CheckEverything();
   spoold->Signal(SIGTERM);
   EXPECT_EQ(spoold->Wait(std::chrono::seconds(25)), 0) << Told();

@@ -40,6 +40,7 @@ Crash::Crash() : nats_(NatsServer::Start()) {
       << "version: 1\ndata_dir: " << dir_ / "data"
       << "\njournal: { disk_reserve: 0 }\n"
       << "admin: { address: \"" << admin_ << "\" }\n"
+      << "streams: { kubernetes-events: { retention: { age: 1m } } }\n"
       << "sources:\n  web: { type: http, address: \"" << ingest_ << "\" }\n"
       << "targets:\n  file: { type: file, path: " << dir_ / "out.jsonl" << common
       << "  hook: { type: webhook, format: batch, url: \"" << receiver_.url() << "\"" << common
@@ -99,6 +100,8 @@ std::optional<uint64_t> Crash::NumberOf(const json& event) const {
 void Crash::ReadJournal() {
   uint64_t from = 0;
   std::optional<uint64_t> last;
+  stored_ = 0;
+  before_.clear();
   place_.assign(producers_->sent(), 0);
   for (bool more = true; more;) {  // `complete` is also said of a page that its limit ended
     const EventPage page = ParseEvents(
@@ -121,32 +124,46 @@ void Crash::ReadJournal() {
   }
 }
 
+uint64_t Crash::Evicted() const {
+  uint64_t evicted = 0;
+  for (const json& stream : Call("GET", admin_, "/api/v1/status").Json()["streams"]) {
+    evicted += stream["evicted"].get<uint64_t>();
+  }
+  return evicted;
+}
+
 void Crash::CheckArrived(const std::string& target, const std::vector<json>& events) {
   SCOPED_TRACE(target);
   std::vector<bool> seen(place_.size());
+  std::vector<uint64_t> before;  // what retention has taken since
   uint64_t last = 0;
   for (const json& event : events) {
     const auto n = NumberOf(event);
     ASSERT_TRUE(n.has_value());
-    ASSERT_NE(place_[*n], 0u) << *n << " was delivered and is not in the journal";
     if (seen[*n]) continue;
     seen[*n] = true;
+    if (place_[*n] == 0 && before.size() < evicted_) {
+      ASSERT_EQ(last, 0u) << *n << " was delivered and is not in the journal";
+      before.push_back(*n);
+      continue;
+    }
+    ASSERT_NE(place_[*n], 0u) << *n << " was delivered and is not in the journal";
     ASSERT_EQ(place_[*n], last + 1) << *n << " came first out of the journal's order";
     last = place_[*n];
   }
   EXPECT_EQ(last, stored_) << "not all of the journal arrived";
+  EXPECT_EQ(before.size(), evicted_) << "not all that was evicted had arrived";
+  if (before_.empty()) before_ = before;
+  EXPECT_TRUE(before == before_) << "what was evicted came in another order than elsewhere";
   std::printf("[          ] %s: %zu deliveries, %zu of them again\n", target.c_str(), events.size(),
-              events.size() - static_cast<size_t>(last));
+              events.size() - static_cast<size_t>(last + evicted_));
 }
 
 void Crash::CheckEverything() {
-  ASSERT_NO_FATAL_FAILURE(ReadJournal());
-  uint64_t acknowledged = 0;
-  for (const auto& [first, count] : producers_->acknowledged()) {
-    for (uint64_t n = first; n < first + count; ++n, ++acknowledged) {
-      ASSERT_NE(place_[n], 0u) << n << " was acknowledged and is lost";
-    }
-  }
+  do {  // retention goes on meanwhile
+    evicted_ = Evicted();
+    ASSERT_NO_FATAL_FAILURE(ReadJournal());
+  } while (Evicted() != evicted_);
   std::vector<json> events;
   std::ifstream in(dir_ / "out.jsonl");
   for (std::string line; std::getline(in, line);) {
@@ -154,6 +171,14 @@ void Crash::CheckEverything() {
     ASSERT_FALSE(events.back().is_discarded()) << line;
   }
   ASSERT_NO_FATAL_FAILURE(CheckArrived("file", events));
+  std::vector<bool> taken(place_.size());
+  for (const uint64_t n : before_) taken[n] = true;
+  uint64_t acknowledged = 0;
+  for (const auto& [first, count] : producers_->acknowledged()) {
+    for (uint64_t n = first; n < first + count; ++n, ++acknowledged) {
+      ASSERT_TRUE(place_[n] != 0 || taken[n]) << n << " was acknowledged and is lost";
+    }
+  }
   events.clear();
   for (const std::string& body : receiver_.bodies()) {
     const json batch = json::parse(body, nullptr, false);
@@ -176,17 +201,17 @@ void Crash::CheckEverything() {
     EXPECT_EQ(count("accepted"), count("delivered") + count("filtered") + count("dead_lettered") +
                                      count("evicted") + count("skipped") + count("pending"))
         << t;
-    EXPECT_EQ(count("accepted"), stored_) << t;
-    EXPECT_EQ(count("delivered"), stored_) << t;
+    EXPECT_EQ(count("accepted"), stored_ + evicted_) << t;
+    EXPECT_EQ(count("delivered"), stored_ + evicted_) << t;
   }
   std::printf(
       "[          ] seed %llu: %llu events sent, %llu acknowledged, %llu stored; %llu batches in "
-      "doubt, "
-      "%llu refused\n",
+      "doubt, %llu refused; %llu evicted\n",
       static_cast<unsigned long long>(seed_), static_cast<unsigned long long>(producers_->sent()),
       static_cast<unsigned long long>(acknowledged), static_cast<unsigned long long>(stored_),
       static_cast<unsigned long long>(producers_->batches_in_doubt()),
-      static_cast<unsigned long long>(producers_->refused()));
+      static_cast<unsigned long long>(producers_->refused()),
+      static_cast<unsigned long long>(evicted_));
   EXPECT_GT(acknowledged, 0u);
 }
 

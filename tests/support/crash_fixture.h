@@ -32,9 +32,9 @@ class Crash : public ::testing::Test {
   static void Pause(std::chrono::milliseconds time);
   std::chrono::milliseconds Random(int from, int to);
 
-  // With the program running and settled: every acknowledged event is stored once; what is stored
-  // was sent, and has dense sequences; each target has had all of it, first arrivals in the
-  // journal's order; the accounts are exact.
+  // With the program running and settled: every acknowledged event is stored once, or was until
+  // retention took it, which is after a minute; what is stored was sent, and has dense sequences;
+  // each target has had all of it, first arrivals in the journal's order; the accounts are exact.
   void CheckEverything();
   std::string Told() const;
 
@@ -51,11 +51,14 @@ class Crash : public ::testing::Test {
   // The number of an event, which must be one that was sent, as it was sent.
   std::optional<uint64_t> NumberOf(const nlohmann::json& event) const;
   void ReadJournal();
+  uint64_t Evicted() const;
   // `events` as they arrived at a target.
   void CheckArrived(const std::string& target, const std::vector<nlohmann::json>& events);
 
   std::vector<uint64_t> place_;  // of each number in the journal, from 1; 0: not there
   uint64_t stored_ = 0;
+  uint64_t evicted_ = 0;          // by retention, before the first that is stored
+  std::vector<uint64_t> before_;  // their numbers, in the order of the first target looked at
 };
 
 }  // namespace spool::testing
