@@ -12,7 +12,7 @@
 namespace spool::testing {
 namespace {
 
-TEST_F(Crash, FortyKillsUnderLoadLoseNothingThatWasAcknowledged) {
+TEST_F(Crash, RandomKillsUnderLoadLoseNothingThatWasAcknowledged) {
   const FaultProfile profile("CRASH", 40, seed_);
   const int cycles = profile.count();
   for (int cycle = 0; cycle < cycles; ++cycle) {

@@ -46,9 +46,11 @@ size_t Producers::acknowledgements() {
 
 Producers::Batch Producers::Take(std::mt19937_64& random) {
   const std::lock_guard lock(mutex_);
+  const auto oldest = std::chrono::steady_clock::now() - std::chrono::seconds(20);
+  while (!in_doubt_.empty() && in_doubt_.front().second < oldest) in_doubt_.pop_front();
   if (again_ > 0 && !in_doubt_.empty()) {
     --again_;
-    const Batch batch = in_doubt_.front();
+    const Batch batch = in_doubt_.front().first;
     in_doubt_.pop_front();
     return batch;
   }
@@ -76,7 +78,7 @@ void Producers::Run(uint64_t seed) {
       acknowledged_.push_back(batch);
       continue;
     }
-    in_doubt_.push_back(batch);
+    in_doubt_.emplace_back(batch, std::chrono::steady_clock::now());
     ++in_doubt_total_;
     if (answer.error) return;
     ++refused_;

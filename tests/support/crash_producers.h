@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -52,7 +53,9 @@ class Producers {
   std::mutex mutex_;
   uint64_t next_ = 0;
   int again_ = 0;  // batches in doubt that may still be sent again in this load
-  std::deque<Batch> in_doubt_;
+  // With the time since when. An old one is not sent again: retention may have taken what was
+  // stored of it, and a repeat of that would rightly be stored anew.
+  std::deque<std::pair<Batch, std::chrono::steady_clock::time_point>> in_doubt_;
   std::vector<Batch> acknowledged_;
   uint64_t in_doubt_total_ = 0;
   uint64_t refused_ = 0;

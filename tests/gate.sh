@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# What `./dev gate` runs after a release build: the fault tests with wide counts, the sanitizers and
+# the fuzz targets. One line each in a table, exit 1 if any failed. SPOOL_GATE_SEED repeats a run.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 1
+times=1 fuzz_seconds=15
+case ${1:-} in
+  --night) times=8 fuzz_seconds=300 ;;
+  '') ;;
+  *) echo "gate: there is only --night" >&2; exit 2 ;;
+esac
+seed=${SPOOL_GATE_SEED:-$(date +%s)}
+bin=build/release/bin
+out=build/gate
+rm -rf "$out"
+mkdir -p "$out"
+# Files that are written to be lost belong into memory, where there is room for that.
+if [[ -z ${TMPDIR:-} && -w /dev/shm ]] && (($(df --output=avail /dev/shm | tail -1) > 4000000)); then
+  export TMPDIR=/dev/shm
+fi
+
+# step NAME COUNT SEED COMMAND…: runs it, keeps what it says, notes how it went. What a test counts
+# itself (its RESULT lines) goes before COUNT.
+step() {
+  local name=$1 count=$2 with=$3 start=$SECONDS result=passed counted log
+  shift 3
+  log="$out/${name// /-}.log"
+  "$@" >"$log" 2>&1 </dev/null || result=FAILED
+  counted=$(awk -F ' \\| ' '/^RESULT / { n += $2 } END { if (n) print n }' "$log")
+  printf '%-34s %8s %12s %7d  %s\n' "$name" "${counted:-$count}" "$with" \
+    "$((SECONDS - start))" "$result" | tee -a "$out/table"
+}
+suite() { "$bin/test_$1" --gtest_filter="$2"; }
+
+# The programs, killed: one after the other, since a kill is a matter of time.
+kills() {
+  local run
+  for ((run = 0; run < 7 * times; run++)); do
+    SPOOL_CRASH_SEED=$((seed + run)) SPOOL_CRASH_COUNT=150 \
+      step "random kills $((run + 1))" 150 "$((seed + run))" suite crash '*RandomKills*'
+  done
+  SPOOL_CRASH_SEED=$seed SPOOL_POINT_COUNT=$((10 * times)) \
+    step "kills at named points" 0 "$seed" suite crash 'Points/*'
+  SPOOL_CRASH_SEED=$seed step "broker kills" 12 "$seed" suite crash '*ABroker*'
+}
+
+# The journal in this process.
+faults() {
+  step "the checker sees lies" 30 - suite faults 'Checker.*'
+  SPOOL_POWER_SEED=$seed SPOOL_POWER_COUNT=$((5000 * times)) \
+    step "power cuts" 0 "$seed" suite faults 'PowerCut.LosesNothing*'
+  SPOOL_POWER_SEED=$seed step "power cuts without syncs" 20 "$seed" \
+    suite faults 'PowerCut.LosesEvents*'
+  SPOOL_IO_SEED=$seed SPOOL_IO_COUNT=$((1000 * times)) \
+    step "refused disk calls" 0 "$seed" suite faults 'IoError.*'
+  SPOOL_DAMAGE_SEED=$seed SPOOL_DAMAGE_COUNT=$((2400 * times)) \
+    step "damaged files" 0 "$seed" suite faults 'DamageTest.*'
+  step "random operations" 30 1..30 "$bin/test_model"
+}
+
+sanitizer() {
+  ./dev build --preset "$1" && SPOOL_POWER_COUNT=40 SPOOL_IO_COUNT=24 SPOOL_DAMAGE_COUNT=60 \
+    ctest --preset "$1" -j 1 -L '^(base|net|spool|model|faults|ingest|forward|sim|replay)$'
+}
+
+slower() {
+  faults
+  step "address and undefined sanitizers" - - sanitizer debug
+  step "thread sanitizer" - - sanitizer tsan
+  step "fuzzing" - - ./dev fuzz all "$fuzz_seconds"
+}
+
+printf '%-34s %8s %12s %7s  %s\n' what count seed seconds result | tee "$out/table"
+kills &
+first=$!
+slower &
+wait "$first" $!
+
+echo
+echo "in all $SECONDS s; what each said is in $out/"
+if grep -q ' FAILED$' "$out/table"; then
+  grep ' FAILED$' "$out/table"
+  exit 1
+fi
