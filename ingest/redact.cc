@@ -161,6 +161,8 @@ class Hider {
   // Whether `text`, in lower case, announces a secret that is not in it: "--token", not
   // "--token=x".
   static bool IsKey(std::string_view text) {
+    constexpr size_t kKeyMax = 256;
+    if (text.size() > kKeyMax) return false;
     const size_t equals = text.find('=');
     if (equals < text.size() && text.find_first_not_of('=', equals) < text.size()) return false;
     const auto has = [text](auto word) { return text.find(word) != std::string_view::npos; };
