@@ -112,6 +112,15 @@ void AddTable(std::string& out, const std::vector<Field>& fields, std::string_vi
   out += "\n";
 }
 
+// What the sections among the fields are for.
+void AddPartHelp(std::string& out, const std::vector<Field>& fields) {
+  for (const Field& part : fields) {
+    if (part.type == FieldType::kSection && !part.section->help.empty()) {
+      out += fmt::format("`{}`: {}\n\n", part.name, part.section->help);
+    }
+  }
+}
+
 void AddStreams(std::string& out) {
   out += "| default stream | holds | age | size | when_full |\n|---|---|---|---|---|\n";
   for (const DefaultStream& stream : DefaultStreamTable()) {
@@ -139,15 +148,12 @@ std::string ConfigDocs() {
                                : field.type == FieldType::kSectionList ? "[]."
                                                                        : "";
     AddTable(out, section.fields, prefix);
-    for (const Field& part : section.fields) {
-      if (part.type == FieldType::kSection && !part.section->help.empty()) {
-        out += fmt::format("`{}`: {}\n\n", part.name, part.section->help);
-      }
-    }
+    AddPartHelp(out, section.fields);
     if (field.name == "streams") AddStreams(out);
     for (const Variant& variant : section.variants) {
       out += fmt::format("### {} type `{}`\n\n{}\n\n", section.name, variant.word, variant.help);
       AddTable(out, variant.fields, prefix);
+      AddPartHelp(out, variant.fields);
     }
     if (!section.later_variants.empty()) {
       out += fmt::format("Not available in this version: {}.\n\n", KeyList(section.later_variants));

@@ -312,6 +312,69 @@ Variant Nats() {
           }};
 }
 
+const Section& KafkaTls() {
+  static const Section section{
+      .name = "tls",
+      .help = "Connects with TLS when the key is there; `tls: {}` trusts the system's authorities. "
+              "Files that change are read again.",
+      .fields = {
+          {.name = "ca", .type = kText, .min = 1, .max = 4096,
+           .help = "PEM certificates to trust instead of the system's.",
+           .example = "/etc/spool/kafka/ca.crt"},
+          {.name = "cert", .type = kText, .min = 1, .max = 4096,
+           .help = "Our certificate, PEM; needs `key`.",
+           .example = "/etc/spool/kafka/user.crt"},
+          {.name = "key", .type = kText, .min = 1, .max = 4096, .help = "Belongs to `cert`, PEM.",
+           .example = "/etc/spool/kafka/user.key"},
+      }};
+  return section;
+}
+
+const Section& KafkaSasl() {
+  static const Section section{
+      .name = "sasl",
+      .help = "Logs in when the key is there.",
+      .fields = {
+          {.name = "mechanism", .type = kWord, .fallback = "SCRAM-SHA-512",
+           .words = {"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"}, .help = "How.",
+           .example = "PLAIN"},
+          {.name = "username", .type = kText, .min = 1, .max = 255, .help = "Who; required.",
+           .example = "spool"},
+          {.name = "password", .type = kSecret, .help = "Required.",
+           .example = "{ file: /etc/spool/kafka/password }"},
+      }};
+  return section;
+}
+
+Variant Kafka() {
+  return {.word = "kafka",
+          .help = "Produces to Kafka (AMQ Streams, Strimzi), idempotently, each event reported as "
+                  "stored by all replicas in sync. The value is the CloudEvent, the headers are "
+                  "`content-type` and `ce_id`, `ce_source`, `ce_type`, `ce_specversion`; a replayed "
+                  "event has `ce_replay`.",
+          .fields = {
+              {.name = "brokers", .type = kTextList, .required = true,
+               .help = "Some of the cluster's brokers, each `HOST:PORT`.",
+               .example = "[\"kafka:9093\"]"},
+              {.name = "topic", .type = kText, .fallback = "{stream}", .min = 1, .max = 255,
+               .help = "The topic, which must exist. `{stream}`, `{category}` and `{severity}` are "
+                       "the event's; `{{ .event.stream }}` means the same as `{stream}`.",
+               .example = "\"k8s.{stream}\""},
+              {.name = "key", .type = kText, .fallback = "{subject}", .max = 255,
+               .help = "Events with the same key stay in order. `{stream}` `{category}` "
+                       "`{subcategory}` `{severity}` `{producer}` `{cluster}` `{namespace}` `{kind}` "
+                       "`{name}` `{reason}` `{subject}` `{source}` `{type}` `{problemkey}` `{id}` "
+                       "are the event's. One whose key is empty goes to any partition.",
+               .example = "\"{cluster}/{namespace}\""},
+              {.name = "compression", .type = kWord, .fallback = "lz4",
+               .words = {"none", "gzip", "snappy", "lz4", "zstd"},
+               .help = "What requests are compressed with; `zstd` needs brokers of 2.1 or later.",
+               .example = "zstd"},
+              {.name = "tls", .type = kSection, .section = &KafkaTls()},
+              {.name = "sasl", .type = kSection, .section = &KafkaSasl()},
+          }};
+}
+
 const Section& Target() {
   static const Section section{
       .name = "target",
@@ -341,6 +404,7 @@ const Section& Target() {
       },
       .variants = {Webhook(),
                    Nats(),
+                   Kafka(),
                    {.word = "file",
                     .help = "Appends JSON lines to a file, synced once a batch.",
                     .fields = {{.name = "path", .type = kText, .required = true, .min = 1,
@@ -348,8 +412,8 @@ const Section& Target() {
                                 .example = "/var/log/spool/events.jsonl"}}},
                    {.word = "stdout", .help = "Prints JSON lines.", .fields = {}},
                    {.word = "null", .help = "Takes everything and keeps nothing.", .fields = {}}},
-      .later_variants = {"kafka", "amqp", "servicenow", "glpi", "splunk", "elastic", "qradar",
-                         "syslog", "relp", "sentinel", "slack", "otlp"}};
+      .later_variants = {"amqp", "servicenow", "glpi", "splunk", "elastic", "qradar", "syslog",
+                         "relp", "sentinel", "slack", "otlp"}};
   return section;
 }
 

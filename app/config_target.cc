@@ -6,6 +6,7 @@
 #include "app/config_build.h"
 #include "app/config_text.h"
 #include "base/time_text.h"
+#include "forward/sinks/kafka_conf.h"
 
 namespace spool {
 namespace {
@@ -121,6 +122,50 @@ NatsSettings BuildNats(const Values& target, ConfigProblems& problems) {
   return out;
 }
 
+KafkaSettings BuildKafka(const Values& target, ConfigProblems& problems) {
+  KafkaSettings out;
+  for (const TextAt& broker : target.At("brokers").texts) {
+    out.brokers.push_back(broker.text);
+    if (const Status ok = CheckKafkaBroker(broker.text); !ok) {
+      problems.Add(broker.place, fmt::format("'{}' {}", broker.text, ok.error().message));
+    }
+  }
+  out.topic = target.Text("topic");
+  out.key = target.Text("key");
+  const auto check = [&](std::string_view field, const auto& parsed) {
+    if (target.At(field).good && !parsed) {
+      problems.Add(target.At(field).place, parsed.error().message);
+    }
+  };
+  check("topic", ParseKafkaTopic(out.topic));
+  check("key", ParseKafkaKey(out.key));
+  out.compression = target.Text("compression");
+  if (target.Written("tls")) {
+    const Values& tls = target.In("tls");
+    out.tls = KafkaTls{tls.Text("ca"), tls.Text("cert"), tls.Text("key")};
+    if (tls.Written("cert") != tls.Written("key")) {
+      const bool cert = tls.Written("cert");
+      problems.Add(
+          tls.At(cert ? "cert" : "key").place,
+          fmt::format("'{}' needs '{}' beside it", cert ? "cert" : "key", cert ? "key" : "cert"));
+    }
+  }
+  if (target.Written("sasl")) {
+    const Values& sasl = target.In("sasl");
+    out.sasl = KafkaSasl{sasl.Text("mechanism"), sasl.Text("username"), sasl.At("password").secret};
+    for (const std::string_view field : {"username", "password"}) {
+      if (sasl.Written(field)) continue;
+      problems.Add(target.At("sasl").place, fmt::format("'sasl' needs '{}'", field));
+    }
+    if (!out.tls) {
+      problems.Warn(target.At("sasl").place,
+                    fmt::format("the target '{}' logs in without TLS", target.name),
+                    "add tls: {}, or tls: { ca: PATH }");
+    }
+  }
+  return out;
+}
+
 void SetStart(const FieldValue& start, TargetConfig& out) {
   if (start.text == "beginning") {
     out.start = TargetConfig::Start::kBeginning;
@@ -160,6 +205,8 @@ TargetConfig BuildTarget(const Values& target, ConfigProblems& problems) {
     settings.sink.of = std::move(webhook);
   } else if (settings.type == "nats") {
     settings.sink.of = BuildNats(target, problems);
+  } else if (settings.type == "kafka") {
+    settings.sink.of = BuildKafka(target, problems);
   } else if (settings.type == "file") {
     settings.sink.of = FileSettings{target.Text("path")};
   } else if (settings.type == "stdout") {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the benchmarks on what `./dev bench` built. See README.md in this folder.
-#   run.sh [all|journal|http|decode]
+#   run.sh [all|journal|http|decode|kafka]
 # SPOOL_BENCH_BIN   where the programs are            (build/release/bin)
 # SPOOL_BENCH_DIR   a directory on the disk to test   (TMPDIR or /tmp)
 # SPOOL_BENCH_SECONDS  for each load over HTTP        (8)
@@ -109,10 +109,16 @@ decode() {
   if [[ -x $bin/bench_decode ]]; then "$bin/bench_decode" --benchmark_min_time=1; fi
 }
 
+kafka() {
+  [[ -x $bin/bench_kafka ]] || die "no $bin/bench_kafka"
+  "$bin/bench_kafka"
+}
+
 case $what in
-  all) journal 3; http; decode ;;
+  all) journal 3; http; decode; kafka ;;
   journal) journal 3 ;;
   http) http ;;
   decode) decode ;;
-  *) die "no benchmark '$what'; there are all, journal, http, decode" ;;
+  kafka) kafka ;;
+  *) die "no benchmark '$what'; there are all, journal, http, decode, kafka" ;;
 esac

@@ -54,7 +54,7 @@ faults() {
   SPOOL_POWER_SEED=$seed step "power cuts without syncs" 20 "$seed" \
     suite faults 'PowerCut.LosesEvents*'
   SPOOL_IO_SEED=$seed SPOOL_IO_COUNT=$((1000 * times)) \
-    step "refused disk calls" 0 "$seed" suite faults 'IoError.*'
+    step "refused disk calls" 0 "$seed" suite faults 'IoError.ARefused*'
   SPOOL_DAMAGE_SEED=$seed SPOOL_DAMAGE_COUNT=$((2400 * times)) \
     step "damaged files" 0 "$seed" suite faults 'DamageTest.*'
   step "random operations" 30 1..30 "$bin/test_model"

@@ -155,7 +155,8 @@ KafkaProperties MakeKafkaProperties(const KafkaSettings& settings, const TargetT
       {"queue.buffering.max.kbytes",
        std::to_string((kKafkaMessageBytesMax + kKafkaOpenBytesMax) >> 10)},
       {"message.max.bytes", std::to_string(kKafkaMessageBytesMax)},
-      {"linger.ms", "0"},
+      // Time for an attempt's events to gather; the last of them are asked to go at once.
+      {"linger.ms", "5"},
       {"compression.codec", settings.compression},
       // The partition that Java's clients choose for the same key.
       {"partitioner", "murmur2_random"},

@@ -286,6 +286,58 @@ TEST(Config, NatsSettingsThatContradictAreRefused) {
               ElementsAre(HasSubstr("must not hold a user or password")));
 }
 
+TEST(Config, KafkaTakesWhatAStrimziClusterNeeds) {
+  const Config config = Good(R"(version: 1
+targets:
+  bus:
+    type: kafka
+    brokers: ["kafka:9093", "[::1]:9092"]
+    topic: "{{ .event.stream }}"
+    key: "{{ .event.subject }}"
+    tls: { ca: /etc/spool/kafka/ca.crt }
+    sasl: { mechanism: SCRAM-SHA-512, username: spool, password: { file: /etc/spool/kafka/password } }
+  plain: { type: kafka, brokers: ["kafka"], tls: {} }
+)");
+  const auto& bus = std::get<KafkaSettings>(config.targets.at(0).settings.sink.of);
+  EXPECT_THAT(bus.brokers, ElementsAre("kafka:9093", "[::1]:9092"));
+  EXPECT_EQ(bus.topic, "{{ .event.stream }}");
+  EXPECT_EQ(bus.key, "{{ .event.subject }}");
+  EXPECT_EQ(bus.tls->ca_file, "/etc/spool/kafka/ca.crt");
+  EXPECT_EQ(bus.sasl->mechanism, "SCRAM-SHA-512");
+  EXPECT_EQ(bus.sasl->username, "spool");
+  EXPECT_EQ(bus.sasl->password->Where(), "file:/etc/spool/kafka/password");
+  const auto& plain = std::get<KafkaSettings>(config.targets.at(1).settings.sink.of);
+  const KafkaSettings defaults;
+  EXPECT_EQ(plain.topic, defaults.topic);
+  EXPECT_EQ(plain.key, defaults.key);
+  EXPECT_EQ(plain.compression, defaults.compression);
+  EXPECT_TRUE(plain.tls.has_value());
+  EXPECT_FALSE(plain.sasl.has_value());
+}
+
+TEST(Config, KafkaSettingsThatCannotWorkAreRefused) {
+  const auto result = [](const std::string& text) {
+    return ParseConfig("version: 1\ntargets: { k: { type: kafka, " + text + " } }\n", "spool.yaml");
+  };
+  const auto problems = [&](const std::string& text) { return Lines(result(text).problems); };
+  EXPECT_THAT(problems("topic: a"), ElementsAre(HasSubstr("'brokers' is missing")));
+  EXPECT_THAT(problems("brokers: []"), ElementsAre(HasSubstr("must not be empty")));
+  EXPECT_THAT(problems("brokers: [\"ssl://k:1\"]"), ElementsAre(HasSubstr("without a scheme")));
+  const std::string good = "brokers: [k], ";
+  EXPECT_THAT(problems(good + "topic: \"{name}\""), ElementsAre(HasSubstr("{severity}")));
+  EXPECT_THAT(problems(good + "topic: a b"), ElementsAre(HasSubstr("topic")));
+  EXPECT_THAT(problems(good + "key: \"{nmae}\""), ElementsAre(HasSubstr("{namespace}")));
+  EXPECT_THAT(problems(good + "compression: lz5"), SizeIs(1));
+  EXPECT_THAT(problems(good + "tls: { cert: /x }"), ElementsAre(HasSubstr("'cert' needs 'key'")));
+  EXPECT_THAT(problems(good + "tls: {}, sasl: { username: u }"),
+              ElementsAre(HasSubstr("'sasl' needs 'password'")));
+  EXPECT_THAT(problems(good + "tls: {}, sasl: { password: { env: P } }"),
+              ElementsAre(HasSubstr("'sasl' needs 'username'")));
+  const auto open = result(good + "sasl: { username: u, password: { env: P } }");
+  EXPECT_THAT(open.problems, IsEmpty());
+  EXPECT_THAT(Lines(open.warnings), ElementsAre(HasSubstr("without TLS")));
+}
+
 TEST(Config, WebhookHeadersAreChecked) {
   const auto result = [](const std::string& headers) {
     return ParseConfig("version: 1\ntargets: { h: { type: webhook, url: \"http://h\", headers: { " +

@@ -59,6 +59,15 @@ const std::vector<Bounds>& AllBounds() {
       {"targets.x.nats.window", "1", "65536", "0", "65537"},
       {"targets.x.nats.username", "\"\"", std::string(255, 'x'), "", std::string(256, 'x'),
        "password: { env: P }", "password: { env: P }"},
+      {"targets.x.kafka.topic", "a", std::string(249, 'x'), "\"\"", std::string(256, 'x')},
+      {"targets.x.kafka.key", "\"\"", std::string(255, 'x'), "", std::string(256, 'x')},
+      {"targets.x.kafka.tls.ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
+      {"targets.x.kafka.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "key: k", "key: k"},
+      {"targets.x.kafka.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "cert: c", "cert: c"},
+      {"targets.x.kafka.sasl.username", "a", std::string(255, 'x'), "\"\"", std::string(256, 'x'),
+       "password: { env: P }", "password: { env: P }"},
       {"targets.x.file.path", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
   };
   return rows;
@@ -76,7 +85,7 @@ std::string Wrap(const std::string& path, const std::string& value, const std::s
   std::vector<std::string> parts = Split(path);
   std::string inner = parts.back() + ": " + value + (with.empty() ? "" : ", " + with);
   std::string type = parts[0] == "sources" ? "http" : "stdout";
-  if (parts[0] == "targets" && parts.size() == 4) {
+  if (parts[0] == "targets" && parts.size() >= 4) {
     for (const Variant& variant : ConfigSection().fields.back().section->variants) {
       if (variant.word != parts[2]) continue;
       type = parts[2];
@@ -90,6 +99,8 @@ std::string Wrap(const std::string& path, const std::string& value, const std::s
     if (i == 1 && parts[0] != "streams") {
       extra = "type: " + type + ", ";
       if (type == "webhook" && parts.back() != "url") extra += "url: \"http://h\", ";
+      if (type == "kafka" && parts.back() != "brokers") extra += "brokers: [h], ";
+      if (parts[2] == "sasl") extra += "tls: {}, ";  // or it warns
     }
     if (i == 1 && (parts[0] == "sources" || parts[0] == "targets" || parts[0] == "streams")) {
       inner = parts[1] + ": { " + extra + inner + " }";
@@ -189,6 +200,14 @@ TEST(ConfigFields, HaveExamplesThatWork) {
     std::string with;
     if (leaf.path == "targets.x.nats.username") with = "password: { env: P }";
     if (leaf.path == "targets.x.nats.password") with = "username: u";
+    if (leaf.path == "targets.x.kafka.tls.cert") with = "key: k";
+    if (leaf.path == "targets.x.kafka.tls.key") with = "cert: c";
+    if (leaf.path.starts_with("targets.x.kafka.sasl.")) {
+      with = leaf.field->name == "username" ? "" : "username: u";
+      if (leaf.field->name != "password") {
+        with += (with.empty() ? "" : ", ") + std::string("password: { env: P }");
+      }
+    }
     std::string text = Wrap(leaf.path, std::string(leaf.field->example), with);
     if (leaf.field->name == "type") {
       text = leaf.path.starts_with("sources")

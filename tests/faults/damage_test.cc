@@ -48,7 +48,7 @@ class DamageTest : public JournalTest {
     };
     Open();
     if (tables) {
-      work(12);
+      work(80);  // more than a few blocks of each table
       journal.reset();
       RawStore(options.dir).Settle();
       Open();

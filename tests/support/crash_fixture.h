@@ -50,7 +50,8 @@ class Crash : public ::testing::Test {
  private:
   // The number of an event, which must be one that was sent, as it was sent.
   std::optional<uint64_t> NumberOf(const nlohmann::json& event) const;
-  void ReadJournal();
+  // Where its sequences are not dense, or "".
+  void ReadJournal(std::string& hole);
   uint64_t Evicted() const;
   // `events` as they arrived at a target.
   void CheckArrived(const std::string& target, const std::vector<nlohmann::json>& events);

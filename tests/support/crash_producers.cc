@@ -54,7 +54,7 @@ Producers::Batch Producers::Take(std::mt19937_64& random) {
     in_doubt_.pop_front();
     return batch;
   }
-  const Batch batch{next_, 1 + random() % 20};
+  const Batch batch{next_, 1 + random() % (random() % 8 == 0 ? 20 : 4)};
   next_ += batch.second;
   return batch;
 }

@@ -174,6 +174,7 @@ void JournalDriver::Send(std::vector<SentEvent> events, const char* origin) {
       request.duplicates = result->duplicates;
       if (result->stored > 0) history_.synced = std::max(history_.synced, request.begun);
       if (fatal_at_ != 0 && request.begun > fatal_at_) ++acknowledged_after_fatal_;
+      if (on_acknowledged) on_acknowledged(request);
     } else if (result.error().code != Code::kStorage) {
       request.outcome = SentRequest::Outcome::kRefused;
     }
