@@ -95,6 +95,9 @@ class KafkaSink : public Sink {
     bool all_produced() const { return failed || produced == messages.size(); }
   };
 
+  static bool Refused(const KafkaTrouble& trouble) {
+    return trouble.error != 0 && KafkaFailure(trouble.error).verdict == Verdict::kHold;
+  }
   static SteadyTime Now() { return RealClock().Steady(); }
 
   // ---- the producer's life
@@ -105,9 +108,9 @@ class KafkaSink : public Sink {
     // While a secret is being replaced, what we have goes on.
     if (producer_ && readable && now != credentials_) Retire();
     if (producer_) {
-      // What went wrong while nobody looked, so that it is not taken for this attempt's.
       producer_->Serve(Millis(0), false);
-      if (!producer_->trouble().fatal) return true;
+      // What was refused while nobody had anything to send may not be refused now.
+      if (!producer_->trouble().fatal && !Refused(producer_->trouble())) return true;
       Retire();
     }
     if (!readable) return false;
@@ -238,7 +241,7 @@ class KafkaSink : public Sink {
       GiveUp(a, told());
       return true;
     }
-    const bool refused = trouble.error != 0 && told().verdict == Verdict::kHold;
+    const bool refused = Refused(trouble);
     if (trouble.all_down && refused) {
       a.why = told();
       return false;
@@ -305,17 +308,19 @@ class KafkaSink : public Sink {
     if (first != nullptr) *first = *a.why;
   }
 
-  // What comes after an event that has to be sent again is sent again too where it went to the
-  // same partition, in order. A producer sends nothing after a failure, so that at most a broker
-  // that never answered has it already.
+  // What comes after an event that has to be sent again is sent again too, in order, when it went
+  // to the same partition; it may be there already when it was under way with the other.
   void KeepOrder(Attempt& a) {
     std::vector<Lane> again;
     for (size_t i = 0; i < a.outcomes.size(); ++i) {
       if (i >= a.produced && i > 0 && a.outcomes[i].code.empty()) return;  // never tried
       Lane& lane = lanes_[i];
       const bool waits = std::ranges::any_of(again, [&](const Lane& l) { return l.Meets(lane); });
-      if (waits) a.outcomes[i] = Outcome{};
-      if (a.outcomes[i].verdict != Verdict::kDelivered && !waits) again.push_back(lane);
+      if (a.outcomes[i].verdict != Verdict::kDelivered) {
+        if (!waits) again.push_back(lane);
+      } else if (waits) {
+        a.outcomes[i] = Outcome{};
+      }
     }
   }
 

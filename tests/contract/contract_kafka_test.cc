@@ -374,6 +374,13 @@ TEST_F(KafkaSinkTest, HoldsWhenItCannotTrustTheBroker) {
                              std::filesystem::copy_options::overwrite_existing);
   EXPECT_TRUE(Pump(*sink, batch.messages(), 5));
 
+  // A certificate for another name: the same host, as only the resolver knows.
+  const std::string port = broker_.sasl_ssl().substr(broker_.sasl_ssl().find(':'));
+  kafka.brokers = {"127.1" + port};
+  const auto misnamed = Attempt(*NewSink(kafka), batch.messages());
+  EXPECT_EQ(misnamed[0].verdict, Verdict::kHold);
+  EXPECT_EQ(misnamed[0].code, "kafka_ssl") << misnamed[0].excerpt;
+
   kafka.tls->ca_file = dir_.path() + "/missing.crt";
   const auto unreadable = Attempt(*NewSink(kafka), batch.messages());
   EXPECT_EQ(unreadable[0].verdict, Verdict::kHold);

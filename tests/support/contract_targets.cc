@@ -302,6 +302,8 @@ class WebhookTarget : public ContractTarget {
   void Serve(const std::string& address) {
     server_.reset();
     net::HttpServerOptions options;
+    options.limits.body_bytes = size_t{64} << 20;
+    options.limits.in_flight_bytes = size_t{256} << 20;
     options.name = "contract";
     options.address = address;
     auto started = net::HttpServer::Start(
