@@ -292,20 +292,22 @@ class KafkaSink : public Sink {
     }
   }
 
-  // Says why, at the first event that was not delivered, when no event says it itself.
+  // The first event that was not delivered says why, also when it was only taken back because of
+  // another.
   void Explain(Attempt& a) {
-    if (!a.failed) return;
+    const auto first = std::ranges::find_if(
+        a.outcomes, [](const Outcome& o) { return o.verdict != Verdict::kDelivered; });
+    if (first == a.outcomes.end() || !first->code.empty()) return;
+    const auto told =
+        std::ranges::find_if(a.outcomes, [](const Outcome& o) { return !o.code.empty(); });
+    if (told != a.outcomes.end()) {
+      if (told->verdict == Verdict::kRetry) *first = *told;
+      return;
+    }
     // What the library takes back when it can go on no more comes as if it was asked to.
     const KafkaTrouble& trouble = producer_->trouble();
     if (!a.why && trouble.fatal) a.why = KafkaFailure(trouble.error, trouble.text);
-    if (!a.why) return;
-    Outcome* first = nullptr;
-    for (Outcome& outcome : a.outcomes) {
-      if (outcome.verdict == Verdict::kDelivered) continue;
-      if (!outcome.code.empty()) return;
-      if (first == nullptr) first = &outcome;
-    }
-    if (first != nullptr) *first = *a.why;
+    if (a.why) *first = *a.why;
   }
 
   // What comes after an event that has to be sent again is sent again too, in order, when it went

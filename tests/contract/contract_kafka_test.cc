@@ -3,12 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
+#ifdef __SANITIZE_THREAD__
+#include <pthread.h>
+#include <threads.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <set>
@@ -35,6 +40,29 @@ extern "C" rd_kafka_t* rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t* conf,
   if (std::string_view(name) == "spool") newest_producer = made;
   return made;
 }
+
+#ifdef __SANITIZE_THREAD__
+// The sanitizer follows pthread_create but not C11's, with which the library makes its threads: one
+// that it does not know ends the process at its first allocation.
+extern "C" int thrd_create(thrd_t* made, thrd_start_t run, void* with) {
+  struct Start {
+    thrd_start_t run;
+    void* with;
+  };
+  const auto begin = [](void* start) -> void* {
+    const std::unique_ptr<Start> owned(static_cast<Start*>(start));
+    return reinterpret_cast<void*>(static_cast<intptr_t>(owned->run(owned->with)));
+  };
+  return pthread_create(made, nullptr, begin, new Start{run, with}) == 0 ? thrd_success
+                                                                         : thrd_error;
+}
+extern "C" int thrd_join(thrd_t thread, int* result) {
+  void* value = nullptr;
+  if (pthread_join(thread, &value) != 0) return thrd_error;
+  if (result != nullptr) *result = static_cast<int>(reinterpret_cast<intptr_t>(value));
+  return thrd_success;
+}
+#endif
 
 namespace spool::testing {
 namespace {
