@@ -351,7 +351,8 @@ Variant Kafka() {
           .help = "Produces to Kafka (AMQ Streams, Strimzi), idempotently, each event reported as "
                   "stored by all replicas in sync. The value is the CloudEvent, the headers are "
                   "`content-type` and `ce_id`, `ce_source`, `ce_type`, `ce_specversion`; a replayed "
-                  "event has `ce_replay`.",
+                  "event has `ce_replay`. Unless `batch` says otherwise, `batch.events` is 5000 "
+                  "and `batch.bytes` 4MiB.",
           .fields = {
               {.name = "brokers", .type = kTextList, .required = true,
                .help = "Some of the cluster's brokers, each `HOST:PORT`.",

@@ -207,6 +207,10 @@ TargetConfig BuildTarget(const Values& target, ConfigProblems& problems) {
     settings.sink.of = BuildNats(target, problems);
   } else if (settings.type == "kafka") {
     settings.sink.of = BuildKafka(target, problems);
+    // A broker answers for whole requests: what an attempt costs beside them shrinks with its size.
+    const Values& batch = target.In("batch");
+    if (!batch.Written("events")) settings.batch.events = 5000;
+    if (!batch.Written("bytes")) settings.batch.bytes = size_t{4} << 20;
   } else if (settings.type == "file") {
     settings.sink.of = FileSettings{target.Text("path")};
   } else if (settings.type == "stdout") {

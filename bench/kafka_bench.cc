@@ -1,5 +1,6 @@
 // What does the Kafka sink cost beyond the client library's own producer loop, on the same broker?
-// bench_kafka [--events N] [--rounds N] [--batch N] [--partitions N] [--compression CODEC]
+// bench_kafka [--events N] [--rounds N] [--batch N] [--bytes N] [--partitions N]
+//             [--compression CODEC]
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
@@ -28,8 +29,9 @@ using testing::KafkaBroker;
 
 struct Options {
   size_t events = 200'000;
-  int rounds = 5;
-  size_t batch = 1000;  // events of one attempt, as a target's batch.events
+  int rounds = 7;
+  size_t batch = 5000;  // of one attempt, as a Kafka target's batch.events and batch.bytes
+  size_t bytes = size_t{4} << 20;
   int partitions = 3;
   std::string compression = "lz4";
 };
@@ -153,8 +155,12 @@ double ThroughSink(const KafkaBroker& broker, const std::string& topic, const Lo
   const std::unique_ptr<Sink> sink = MakeSink(settings).value();
   std::vector<Outcome> outcomes;
   const auto start = std::chrono::steady_clock::now();
-  for (size_t at = 0; at < load.messages.size(); at += options.batch) {
-    const size_t count = std::min(options.batch, load.messages.size() - at);
+  for (size_t at = 0, count = 0; at < load.messages.size(); at += count) {
+    size_t bytes = 0;
+    for (count = 0; at + count < load.messages.size() && count < options.batch; ++count) {
+      bytes += load.messages[at + count].body.size();
+      if (bytes > options.bytes && count > 0) break;
+    }
     outcomes.assign(count, {});
     sink->Deliver(std::span(load.messages).subspan(at, count), outcomes,
                   RealClock().Steady() + std::chrono::seconds(30), {});
@@ -177,9 +183,11 @@ int Main(const Options& options) {
   double bytes = 0;
   for (const std::string& body : load.bodies) bytes += static_cast<double>(body.size());
   const double events = static_cast<double>(options.events);
-  std::printf("kafka: %zu events of %.0f bytes rendered, attempts of %zu, %d partitions, %s\n",
-              options.events, bytes / events, options.batch, options.partitions,
-              options.compression.c_str());
+  std::printf(
+      "kafka: %zu events of %.0f bytes rendered, attempts of %zu or %zu bytes, %d partitions, "
+      "%s\n",
+      options.events, bytes / events, options.batch, options.bytes, options.partitions,
+      options.compression.c_str());
   std::printf("%-8s %12s %12s %8s\n", "round", "bare ev/s", "sink ev/s", "of bare");
   std::vector<double> bare;
   std::vector<double> ours;
@@ -214,6 +222,7 @@ int main(int count, char** arguments) {
     if (name == "--events") options.events = std::strtoull(value, nullptr, 10);
     if (name == "--rounds") options.rounds = std::atoi(value);
     if (name == "--batch") options.batch = std::strtoull(value, nullptr, 10);
+    if (name == "--bytes") options.bytes = std::strtoull(value, nullptr, 10);
     if (name == "--partitions") options.partitions = std::atoi(value);
     if (name == "--compression") options.compression = value;
   }

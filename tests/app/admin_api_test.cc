@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "tests/support/app_http.h"
+#include "tests/support/paths.h"
 
 namespace spool::testing {
 namespace {
@@ -56,7 +57,7 @@ TEST(AdminApi, EachPathAsksForItsRoleAndForNothingElse) {
 }
 
 TEST(AdminApi, TheDescriptionTellsOfExactlyWhatIsServed) {
-  std::ifstream in(std::string(SPOOL_SOURCE_DIR) + "/schemas/openapi.yaml");
+  std::ifstream in(SourceDir() + "/schemas/openapi.yaml");
   ASSERT_TRUE(in);
   std::set<std::string> described;
   std::string line;

@@ -1,5 +1,6 @@
 // From text to settings: defaults, every section, several files, the command line.
 #include "tests/app/config_fixture.h"
+#include "tests/support/paths.h"
 
 namespace spool {
 namespace {
@@ -97,7 +98,7 @@ TEST(Config, TheEmbeddedDefaultShowsEverythingOnStdout) {
 }
 
 TEST(Config, TheCompleteExampleSaysWhatItMeans) {
-  const std::string path = std::string(SPOOL_SOURCE_DIR) + "/docs/examples/complete.yaml";
+  const std::string path = spool::testing::SourceDir() + "/docs/examples/complete.yaml";
   const ConfigResult result = LoadConfig(path);
   ASSERT_TRUE(result.config.has_value()) << All(result);
   EXPECT_THAT(result.warnings, IsEmpty()) << All(result);
@@ -136,7 +137,7 @@ TEST(Config, TheCompleteExampleSaysWhatItMeans) {
 }
 
 TEST(Config, EveryExampleIsGood) {
-  const auto directory = std::filesystem::path(SPOOL_SOURCE_DIR) / "docs/examples";
+  const auto directory = std::filesystem::path(spool::testing::SourceDir()) / "docs/examples";
   size_t seen = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     const ConfigResult result = LoadConfig(entry.path().string());
@@ -149,7 +150,7 @@ TEST(Config, EveryExampleIsGood) {
 
 TEST(Config, MergedTargetsShareWhatTheyDoNotSay) {
   const Config config =
-      *LoadConfig(std::string(SPOOL_SOURCE_DIR) + "/docs/examples/shared-settings.yaml").config;
+      *LoadConfig(spool::testing::SourceDir() + "/docs/examples/shared-settings.yaml").config;
   const TargetConfig& green = config.targets.at(1);
   const auto& hook = std::get<WebhookSettings>(green.settings.sink.of);
   EXPECT_EQ(hook.url, "https://green.example.org/events");
@@ -296,7 +297,7 @@ targets:
     key: "{{ .event.subject }}"
     tls: { ca: /etc/spool/kafka/ca.crt }
     sasl: { mechanism: SCRAM-SHA-512, username: spool, password: { file: /etc/spool/kafka/password } }
-  plain: { type: kafka, brokers: ["kafka"], tls: {} }
+  plain: { type: kafka, brokers: ["kafka"], tls: {}, batch: { events: 70 } }
 )");
   const auto& bus = std::get<KafkaSettings>(config.targets.at(0).settings.sink.of);
   EXPECT_THAT(bus.brokers, ElementsAre("kafka:9093", "[::1]:9092"));
@@ -306,6 +307,10 @@ targets:
   EXPECT_EQ(bus.sasl->mechanism, "SCRAM-SHA-512");
   EXPECT_EQ(bus.sasl->username, "spool");
   EXPECT_EQ(bus.sasl->password->Where(), "file:/etc/spool/kafka/password");
+  EXPECT_EQ(config.targets.at(0).settings.batch.events, 5000u);
+  EXPECT_EQ(config.targets.at(0).settings.batch.bytes, size_t{4} << 20);
+  EXPECT_EQ(config.targets.at(1).settings.batch.events, 70u);
+  EXPECT_EQ(config.targets.at(1).settings.batch.bytes, size_t{4} << 20);
   const auto& plain = std::get<KafkaSettings>(config.targets.at(1).settings.sink.of);
   const KafkaSettings defaults;
   EXPECT_EQ(plain.topic, defaults.topic);

@@ -3,6 +3,7 @@
 
 #include "app/config_fields.h"
 #include "tests/app/config_fixture.h"
+#include "tests/support/paths.h"
 
 namespace spool {
 namespace {
@@ -11,7 +12,7 @@ using namespace config_test;
 using testing::HasSubstr;
 using Json = nlohmann::json;
 
-const std::filesystem::path kSource = SPOOL_SOURCE_DIR;
+const std::filesystem::path kSource = spool::testing::SourceDir();
 
 TEST(ConfigDocs, ThePageIsWhatTheTablesSay) {
   EXPECT_EQ(ReadAll(kSource / "docs/config.md"), ConfigDocs())

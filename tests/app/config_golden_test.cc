@@ -1,6 +1,7 @@
 // What a person is told, letter by letter: tests/golden/config/NAME.yaml against NAME.txt.
 // With SPOOL_UPDATE_GOLDEN=1 the texts are written anew.
 #include "tests/app/config_fixture.h"
+#include "tests/support/paths.h"
 
 namespace spool {
 namespace {
@@ -8,7 +9,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace config_test;
 
-const fs::path kDirectory = fs::path(SPOOL_SOURCE_DIR) / "tests/golden/config";
+const fs::path kDirectory = fs::path(spool::testing::SourceDir()) / "tests/golden/config";
 
 std::vector<std::string> Names() {
   std::vector<std::string> names;

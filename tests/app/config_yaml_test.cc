@@ -4,6 +4,7 @@
 #include "app/config_file.h"
 #include "app/config_text.h"
 #include "tests/app/config_fixture.h"
+#include "tests/support/paths.h"
 
 namespace spool {
 namespace {
@@ -273,7 +274,7 @@ TEST_F(ConfigHostile, LongLinesAreQuotedInPart) {
 
 TEST_F(ConfigHostile, AnyCutOrBentTextIsAnsweredWithoutACrash) {
   const std::string good =
-      ReadAll(std::filesystem::path(SPOOL_SOURCE_DIR) / "docs/examples/complete.yaml");
+      ReadAll(std::filesystem::path(spool::testing::SourceDir()) / "docs/examples/complete.yaml");
   for (size_t i = 0; i < good.size(); i += 7) ParseConfig(good.substr(0, i), "cut.yaml");
   uint32_t state = 12345;
   const auto random = [&state] {

@@ -12,6 +12,7 @@
 #include <regex>
 
 #include "tests/support/app_http.h"
+#include "tests/support/paths.h"
 
 namespace spool::testing {
 namespace {
@@ -22,7 +23,7 @@ class Spoold {
   explicit Spoold(std::vector<std::string> args) {
     int pipe_ends[2];
     EXPECT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
-    args.insert(args.begin(), std::string(SPOOL_BINARY_DIR) + "/spoold");
+    args.insert(args.begin(), BinaryDir() + "/spoold");
     std::vector<char*> argv;
     for (std::string& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/paths.h"
+
 namespace spool {
 namespace {
 
@@ -228,12 +230,12 @@ std::vector<std::string> SourceFiles() {
   std::vector<std::string> tops = {"tests", "bench"};
   for (const auto& [room, below] : Rooms()) tops.push_back(room);
   for (const std::string& top : tops) {
-    const fs::path folder = fs::path(SPOOL_SOURCE_DIR) / top;
+    const fs::path folder = fs::path(spool::testing::SourceDir()) / top;
     if (!fs::exists(folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       const std::string extension = entry.path().extension();
       if (!entry.is_regular_file() || (extension != ".cc" && extension != ".h")) continue;
-      files.push_back(fs::relative(entry.path(), SPOOL_SOURCE_DIR));
+      files.push_back(fs::relative(entry.path(), spool::testing::SourceDir()));
     }
   }
   std::sort(files.begin(), files.end());
@@ -251,7 +253,7 @@ TEST(Order, EveryIncludeGoesDownAndEveryLibraryStaysAtHome) {
   ASSERT_GT(files.size(), 30u);
   std::vector<std::string> wrong;
   for (const std::string& file : files) {
-    const auto found = CheckIncludes(file, ReadFile(fs::path(SPOOL_SOURCE_DIR) / file));
+    const auto found = CheckIncludes(file, ReadFile(fs::path(spool::testing::SourceDir()) / file));
     wrong.insert(wrong.end(), found.begin(), found.end());
   }
   EXPECT_EQ(wrong.size(), 0u) << Joined(wrong);
@@ -260,14 +262,14 @@ TEST(Order, EveryIncludeGoesDownAndEveryLibraryStaysAtHome) {
 TEST(Order, NoFileIsTooLongOrHoldsABannedWord) {
   std::vector<std::string> wrong;
   for (const std::string& file : SourceFiles()) {
-    const auto found = CheckHabits(file, ReadFile(fs::path(SPOOL_SOURCE_DIR) / file));
+    const auto found = CheckHabits(file, ReadFile(fs::path(spool::testing::SourceDir()) / file));
     wrong.insert(wrong.end(), found.begin(), found.end());
   }
   EXPECT_EQ(wrong.size(), 0u) << Joined(wrong);
 }
 
 TEST(Order, EveryTestIsPartOfASuite) {
-  const auto suites = Suites(ReadFile(fs::path(SPOOL_SOURCE_DIR) / "tests" / "CMakeLists.txt"));
+  const auto suites = Suites(ReadFile(fs::path(spool::testing::SourceDir()) / "tests" / "CMakeLists.txt"));
   ASSERT_TRUE(suites.contains("base"));
   std::vector<std::string> wrong;
   for (const std::string& file : SourceFiles()) {
@@ -281,7 +283,7 @@ TEST(Order, EveryHeaderIsGuarded) {
   std::vector<std::string> wrong;
   for (const std::string& file : SourceFiles()) {
     if (!file.ends_with(".h")) continue;
-    const std::string text = ReadFile(fs::path(SPOOL_SOURCE_DIR) / file);
+    const std::string text = ReadFile(fs::path(spool::testing::SourceDir()) / file);
     if (("\n" + text).find("\n#pragma once\n") == text.npos) wrong.push_back(file);
   }
   EXPECT_EQ(wrong.size(), 0u) << Joined(wrong);

@@ -19,6 +19,7 @@
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "tests/support/ctl_fixture.h"
+#include "tests/support/paths.h"
 
 namespace spool::testing {
 namespace {
@@ -104,7 +105,7 @@ class Daemon {
 
   // Until its log says that it is up; false if it ends or does not come up.
   bool Start() {
-    const std::string program = std::string(SPOOL_BINARY_DIR) + "/spoold";
+    const std::string program = BinaryDir() + "/spoold";
     const std::string data = directory_ + "/data";
     int out[2];
     if (pipe2(out, O_CLOEXEC) != 0) return false;

@@ -7,6 +7,8 @@
 #include <regex>
 #include <string>
 
+#include "tests/support/paths.h"
+
 namespace spool {
 namespace {
 
@@ -30,7 +32,7 @@ bool Sanitized(const std::string& symbols) { return Has(symbols, "__(asan|tsan|u
 
 class Hardening : public testing::TestWithParam<const char*> {
  protected:
-  const std::string program_ = std::string(SPOOL_BINARY_DIR) + "/" + GetParam();
+  const std::string program_ = spool::testing::BinaryDir() + "/" + GetParam();
 };
 
 TEST_P(Hardening, TheProgramIsPositionIndependentAndBindsAtStart) {

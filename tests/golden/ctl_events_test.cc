@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "tests/support/ctl_test.h"
+#include "tests/support/paths.h"
 
 namespace spool::testing {
 namespace {
@@ -232,7 +233,7 @@ TEST_F(Ctl, AnEventThatIsNotThereSaysHowFarBackWasLooked) {
 // Hostile text.
 
 std::string HostileAnswer() {
-  std::ifstream in(std::string(SPOOL_SOURCE_DIR) + "/tests/golden/ctl/hostile.jsonl");
+  std::ifstream in(SourceDir() + "/tests/golden/ctl/hostile.jsonl");
   std::stringstream text;
   text << in.rdbuf();
   return text.str();

@@ -12,12 +12,13 @@
 
 #include "app/ctl/text.h"
 #include "tests/support/ctl_fixture.h"
+#include "tests/support/paths.h"
 
 namespace spool::testing {
 namespace {
 
 const std::filesystem::path kDirectory =
-    std::filesystem::path(SPOOL_SOURCE_DIR) / "tests/golden/ctl";
+    std::filesystem::path(SourceDir()) / "tests/golden/ctl";
 
 std::string ReadAll(const std::filesystem::path& path) {
   std::ifstream in(path);

@@ -21,6 +21,7 @@
 #include <sstream>
 
 #include "base/assert.h"
+#include "tests/support/paths.h"
 
 namespace spool::testing {
 namespace {
@@ -87,7 +88,7 @@ pid_t StartProgram(const std::vector<std::string>& command, const std::string& d
 // The folder of the broker's jars; empty, and a failed test, when it cannot be had.
 std::string Libraries() {
   std::string path;
-  FILE* script = popen(SPOOL_SOURCE_DIR "/tests/servers/kafka.sh", "re");
+  FILE* script = popen((SourceDir() + "/tests/servers/kafka.sh").c_str(), "re");
   if (script == nullptr) return path;
   std::array<char, 4096> line;
   while (std::fgets(line.data(), line.size(), script) != nullptr) path += line.data();

@@ -1,4 +1,5 @@
 #include "tests/support/spoold_process.h"
+#include "tests/support/paths.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -12,7 +13,7 @@ namespace spool::testing {
 
 Spoold::Spoold(std::vector<std::string> args, const std::string& log,
                const std::vector<std::string>& under) {
-  args.insert(args.begin(), std::string(SPOOL_BINARY_DIR) + "/spoold");
+  args.insert(args.begin(), BinaryDir() + "/spoold");
   args.insert(args.begin(), under.begin(), under.end());
   std::vector<char*> argv;
   for (std::string& arg : args) argv.push_back(arg.data());
