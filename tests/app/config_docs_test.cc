@@ -9,7 +9,7 @@ namespace spool {
 namespace {
 
 using namespace config_test;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
 const std::filesystem::path kSource = spool::testing::SourceDir();

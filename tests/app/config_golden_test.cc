@@ -20,7 +20,7 @@ std::vector<std::string> Names() {
   return names;
 }
 
-class ConfigGolden : public testing::TestWithParam<std::string> {};
+class ConfigGolden : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ConfigGolden, IsToldAsWritten) {
   const ScopedEnv unset("SPOOL_TEST_UNSET", nullptr);
@@ -32,11 +32,11 @@ TEST_P(ConfigGolden, IsToldAsWritten) {
   const fs::path golden = kDirectory / (GetParam() + ".txt");
   if (std::getenv("SPOOL_UPDATE_GOLDEN") != nullptr) std::ofstream(golden) << told;
   EXPECT_EQ(told, ReadAll(golden));
-  EXPECT_THAT(told, testing::Not(testing::HasSubstr("hunter2")));
-  EXPECT_THAT(told, testing::Not(testing::HasSubstr("topsecret")));
+  EXPECT_THAT(told, ::testing::Not(::testing::HasSubstr("hunter2")));
+  EXPECT_THAT(told, ::testing::Not(::testing::HasSubstr("topsecret")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, ConfigGolden, testing::ValuesIn(Names()),
+INSTANTIATE_TEST_SUITE_P(Files, ConfigGolden, ::testing::ValuesIn(Names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -10,10 +10,10 @@ namespace spool {
 namespace {
 
 using namespace config_test;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using Kind = YamlNode::Kind;
 
 struct Parsed {
@@ -167,7 +167,7 @@ TEST(ConfigText, LeavesKeysAlone) {
 }
 
 // Hostile texts: refused in bounded time, whatever they are.
-class ConfigHostile : public testing::Test {
+class ConfigHostile : public ::testing::Test {
  protected:
   std::vector<std::string> Refused(const std::string& text) {
     const auto begin = std::chrono::steady_clock::now();
@@ -256,7 +256,7 @@ TEST_F(ConfigHostile, ManyProblemsAreCutShort) {
   Refused(routes);
   std::string many = "version: 1\ntargets:\n";
   for (int i = 0; i < 5'000; ++i) many += "  t" + std::to_string(i) + ": { type: stdout }\n";
-  EXPECT_THAT(Refused(many), testing::Contains(HasSubstr("'targets' has 5000 entries")));
+  EXPECT_THAT(Refused(many), ::testing::Contains(HasSubstr("'targets' has 5000 entries")));
 }
 
 TEST_F(ConfigHostile, LongLinesAreQuotedInPart) {

@@ -335,14 +335,14 @@ TEST(OrderItself, FindsLibrariesAwayFromHome) {
 
 TEST(OrderItself, NamesFileAndLine) {
   EXPECT_THAT(CheckIncludes("spool/x.cc", "// first\n#include <string>\n#include \"net/y.h\"\n"),
-              testing::ElementsAre("spool/x.cc:3: net/y.h: the room spool may not know net"));
+              ::testing::ElementsAre("spool/x.cc:3: net/y.h: the room spool may not know net"));
 }
 
 TEST(OrderItself, FindsBannedWordsAndLongFiles) {
   EXPECT_TRUE(CheckHabits("a.cc", "int x;  // to do nothing\n").empty());
   for (const std::string& word : BannedWords()) {
     EXPECT_THAT(CheckHabits("a.cc", "int x;\n// " + word + "\n"),
-                testing::ElementsAre("a.cc:2: holds '" + word + "'"));
+                ::testing::ElementsAre("a.cc:2: holds '" + word + "'"));
   }
   EXPECT_TRUE(CheckHabits("a.cc", std::string(kLinesMax, '\n')).empty());
   EXPECT_EQ(CheckHabits("a.cc", std::string(kLinesMax + 1, '\n')).size(), 1u);
@@ -350,7 +350,7 @@ TEST(OrderItself, FindsBannedWordsAndLongFiles) {
 
 TEST(OrderItself, FindsTestsThatNothingRuns) {
   const std::set<std::string> suites = Suites("x\nadd_suite(base USES y)\nadd_suite(spool\n  z)\n");
-  EXPECT_THAT(suites, testing::ElementsAre("base", "spool"));
+  EXPECT_THAT(suites, ::testing::ElementsAre("base", "spool"));
   EXPECT_EQ(WrongPlace("tests/base/a_test.cc", suites), "");
   EXPECT_EQ(WrongPlace("tests/support/a.cc", suites), "");
   EXPECT_EQ(WrongPlace("tests/fuzz/a_fuzz.cc", suites), "");

@@ -30,7 +30,7 @@ bool Has(const std::string& text, const char* pattern) {
 
 bool Sanitized(const std::string& symbols) { return Has(symbols, "__(asan|tsan|ubsan)_"); }
 
-class Hardening : public testing::TestWithParam<const char*> {
+class Hardening : public ::testing::TestWithParam<const char*> {
  protected:
   const std::string program_ = spool::testing::BinaryDir() + "/" + GetParam();
 };
@@ -63,7 +63,7 @@ TEST_P(Hardening, TheStackIsGuardedAndLibraryCallsAreChecked) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Programs, Hardening, testing::Values("spoold", "spoolctl"),
+INSTANTIATE_TEST_SUITE_P(Programs, Hardening, ::testing::Values("spoold", "spoolctl"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
