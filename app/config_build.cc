@@ -269,6 +269,9 @@ Config BuildConfig(const Values& root, ConfigProblems& problems) {
   config.journal.scrub_bytes_per_second = static_cast<uint64_t>(journal.Number("scrub"));
   config.journal.dedupe_window = journal.In("dedupe").Duration("window");
   config.journal.dedupe_entries = static_cast<size_t>(journal.In("dedupe").Number("entries"));
+  const Values& dead = journal.In("dead_letters");
+  config.journal.dead_letters_max = static_cast<uint64_t>(dead.Number("events"));
+  config.journal.dead_letter_bytes_max = static_cast<uint64_t>(dead.Number("bytes"));
   config.journal.streams = BuildStreams(root, problems);
 
   config.admin = BuildAdmin(root.In("admin"), problems);

@@ -57,6 +57,20 @@ const Section& Dedupe() {
   return section;
 }
 
+const Section& DeadLettersSection() {
+  static const Section section{
+      .name = "dead_letters",
+      .help = "How many events a target may refuse for good. At either bound its forwarder holds: "
+              "it keeps the next refused event, and all behind it, until there is room again.",
+      .fields = {
+          {.name = "events", .type = kInteger, .fallback = "1000000", .min = 1, .max = 100'000'000,
+           .help = "Dead letters of one target.", .example = "100000"},
+          {.name = "bytes", .type = kBytes, .fallback = "1GiB", .min = kMiB, .max = kTiB,
+           .help = "Bytes of the events in one target's dead letters.", .example = "256MiB"},
+      }};
+  return section;
+}
+
 Section JournalSection() {
   return {.name = "journal",
           .help = "Where events are kept before and after they are delivered.",
@@ -79,6 +93,7 @@ Section JournalSection() {
                        "that damage is found while it can still be mended.",
                .example = "1MiB"},
               {.name = "dedupe", .type = kSection, .section = &Dedupe()},
+              {.name = "dead_letters", .type = kSection, .section = &DeadLettersSection()},
           }};
 }
 

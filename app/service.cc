@@ -167,6 +167,7 @@ Status ServiceImpl::StartSources() {
     options.paths = settings.paths;
     options.limits = settings.limits;
     options.decode.cluster = config_.cluster;
+    options.closed = true;
     options.ready = [this]() -> Status {
       const Readiness readiness = GetReadiness();
       if (readiness.ready) return {};
@@ -199,11 +200,13 @@ Status ServiceImpl::Build() {
   if (const Status opened = OpenJournal(); !opened) return opened;
   if (!admin) return admin;
   // Listening before delivering: a start that fails for a taken port has sent nothing to anybody.
-  // Until the service is ready producers are asked to come again.
+  // But nothing is taken before every target has its place, or what is acknowledged meanwhile
+  // would lie before the place of a target that begins now.
   if (const Status sources = StartSources(); !sources) return sources;
   if (const Status targets = StartTargets(); !targets) return targets;
   if (const Status replays = OpenReplays(); !replays) return replays;
   phase_ = Phase::kServing;
+  for (const auto& source : sources_) source->Open();
   AttachAdmin();
   return {};
 }

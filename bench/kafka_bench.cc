@@ -12,8 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/events.h"
-#include "forward/envelope.h"
+#include "bench/load.h"
 #include "forward/sink_factory.h"
 #include "tests/support/kafka_broker.h"
 
@@ -35,52 +34,6 @@ struct Options {
   int partitions = 3;
   std::string compression = "lz4";
 };
-
-// Events as a pump hands them to a sink. Rendering is its work, and not in the time.
-struct Load {
-  std::vector<K8sEvent> made;
-  std::vector<std::string> subjects;
-  std::vector<EventView> events;
-  std::vector<std::string> bodies;
-  std::vector<Message> messages;
-};
-
-Load MakeLoad(size_t count) {
-  Load load;
-  EventMaker maker(7);
-  for (size_t i = 0; i < count; ++i) {
-    load.made.push_back(maker.Next());
-    load.subjects.push_back("Pod/" + load.made[i].namespace_ + "/" + load.made[i].name);
-  }
-  load.bodies.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    const K8sEvent& event = load.made[i];
-    EventView view;
-    view.sequence = {i + 1};
-    view.id = Sha256Prefix(event.uid);
-    view.time = view.accepted = RealClock().Now();
-    view.stream = "kubernetes-events";
-    view.source = "/clusters/prod-eu";
-    view.type = "io.k8s.event.v1";
-    view.producer = "k8s-event";
-    view.cluster = "prod-eu";
-    view.namespace_ = event.namespace_;
-    view.kind = "Pod";
-    view.name = event.name;
-    view.subject = load.subjects[i];
-    view.reason = event.reason;
-    view.content_type = "application/json";
-    view.data = event.json;
-    AppendCloudEvent(load.bodies[i], view);
-    load.events.push_back(view);
-  }
-  for (size_t i = 0; i < count; ++i) load.messages.push_back({&load.events[i], load.bodies[i], {}});
-  return load;
-}
-
-double Since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 struct Counts {
   size_t delivered = 0;
@@ -153,40 +106,18 @@ double ThroughSink(const KafkaBroker& broker, const std::string& topic, const Lo
   settings.target = "bench";
   settings.of = kafka;
   const std::unique_ptr<Sink> sink = MakeSink(settings).value();
-  std::vector<Outcome> outcomes;
-  const auto start = std::chrono::steady_clock::now();
-  for (size_t at = 0, count = 0; at < load.messages.size(); at += count) {
-    size_t bytes = 0;
-    for (count = 0; at + count < load.messages.size() && count < options.batch; ++count) {
-      bytes += load.messages[at + count].body.size();
-      if (bytes > options.bytes && count > 0) break;
-    }
-    outcomes.assign(count, {});
-    sink->Deliver(std::span(load.messages).subspan(at, count), outcomes,
-                  RealClock().Steady() + std::chrono::seconds(30), {});
-    for (const Outcome& outcome : outcomes) {
-      if (outcome.verdict != Verdict::kDelivered) Die(outcome.code + " " + outcome.excerpt);
-    }
-  }
-  return Since(start);
-}
-
-double Median(std::vector<double> of) {
-  std::ranges::sort(of);
-  return of[of.size() / 2];
+  return DeliverAll(*sink, load, options.batch, options.bytes);
 }
 
 int Main(const Options& options) {
   const std::unique_ptr<KafkaBroker> broker = KafkaBroker::Start({.fast_start = false});
   if (!broker) Die("no broker");
   const Load load = MakeLoad(options.events);
-  double bytes = 0;
-  for (const std::string& body : load.bodies) bytes += static_cast<double>(body.size());
   const double events = static_cast<double>(options.events);
   std::printf(
       "kafka: %zu events of %.0f bytes rendered, attempts of %zu or %zu bytes, %d partitions, "
       "%s\n",
-      options.events, bytes / events, options.batch, options.bytes, options.partitions,
+      options.events, load.body_bytes(), options.batch, options.bytes, options.partitions,
       options.compression.c_str());
   std::printf("%-8s %12s %12s %8s\n", "round", "bare ev/s", "sink ev/s", "of bare");
   std::vector<double> bare;

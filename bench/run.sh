@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the benchmarks on what `./dev bench` built. See README.md in this folder.
-#   run.sh [all|journal|http|decode|kafka]
+#   run.sh [all|journal|http|memory|cpu|latency|decode|kafka|nats|growth [EVENTS]]
 # SPOOL_BENCH_BIN   where the programs are            (build/release/bin)
 # SPOOL_BENCH_DIR   a directory on the disk to test   (TMPDIR or /tmp)
 # SPOOL_BENCH_SECONDS  for each load over HTTP        (8)
@@ -71,11 +71,10 @@ load() {
   ((after > before)) || die "nothing was stored"
 }
 
-http() {
-  command -v wrk >/dev/null || die "needs wrk"
+# serve NAME TARGETS: starts spoold in $dir with those targets, a YAML mapping on one line.
+serve() {
   [[ -x $bin/spoold ]] || die "no $bin/spoold"
-  [[ -n $bare ]] || journal 3
-  dir=$(mktemp -d "$base/spool-bench-http-XXXXXX")
+  dir=$(mktemp -d "$base/spool-bench-$1-XXXXXX")
   cat >"$dir/spool.yaml" <<END
 version: 1
 data_dir: $dir/data
@@ -84,8 +83,7 @@ journal: { disk_reserve: 64MiB }
 admin: { address: "$admin" }
 sources:
   web: { type: http, address: "$ingest" }
-targets:
-  nothing: { type: "null" }
+targets: $2
 END
   "$bin/spoold" --config "$dir/spool.yaml" >"$dir/out" 2>&1 &
   pid=$!
@@ -98,11 +96,63 @@ END
     sleep 0.1
   done
   kill -0 "$pid" 2>/dev/null || die "another process has $ingest"
-  printf '%-8s %5s %10s %12s %9s %9s %8s\n' http conns events/s requests/s 'p50 ms' 'p99 ms' 'of bare'
+}
+end_serve() {
+  stop_spoold
+  rm -rf -- "$dir"
+  dir=
+}
+head_of_loads() {
+  printf '%-8s %5s %10s %12s %9s %9s %8s\n' "$1" conns events/s requests/s 'p50 ms' 'p99 ms' 'of bare'
+}
+
+http() {
+  command -v wrk >/dev/null || die "needs wrk"
+  [[ -n $bare ]] || journal 3
+  serve http '{ nothing: { type: "null" } }'
+  head_of_loads http
   load batch 100 16
   load single 1 64
-  stop_spoold
+  end_serve
   printf '\n'
+}
+
+# The most memory the process ever had, with ten targets that write what they get.
+memory() {
+  command -v wrk >/dev/null || die "needs wrk"
+  [[ -n $bare ]] || journal 3
+  local targets='' i
+  for i in 0 1 2 3 4 5 6 7; do targets+="n$i: { type: \"null\" }, "; done
+  for i in 0 1; do targets+="f$i: { type: file, path: \"/dev/shm/spool-bench-$$-$i\" }, "; done
+  serve memory "{ ${targets%, } }"
+  head_of_loads memory
+  load batch 100 16
+  load single 1 64
+  awk '/^VmHWM/ { printf "memory: at most %.0f MiB resident with ten targets, 192 MiB is the budget\n\n", $2 / 1024 }' \
+    "/proc/$pid/status"
+  end_serve
+  rm -f "/dev/shm/spool-bench-$$-0" "/dev/shm/spool-bench-$$-1"
+}
+
+# Where the processor's time goes, by the folder of the code that was running.
+cpu() {
+  command -v perf >/dev/null || die "needs perf (Debian's linux-perf)"
+  [[ -n $bare ]] || journal 3
+  serve cpu '{ nothing: { type: "null" } }'
+  head_of_loads cpu
+  local before after kind per
+  for kind in batch single; do
+    before=$(stored stored)
+    per=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
+    perf record -q -e cpu-clock -F 499 -p "$pid" -o "$dir/perf" >/dev/null 2>&1 &
+    local recorder=$!
+    if [[ $kind == batch ]]; then load batch 100 16; else load single 1 64; fi
+    kill -INT "$recorder" && wait "$recorder" || true
+    per=$(($(awk '{ print $14 + $15 }' "/proc/$pid/stat") - per))
+    after=$(stored stored)
+    python3 bench/cpu.py "$dir/perf" "$bin/spoold" "$per" $((after - before))
+  done
+  end_serve
 }
 
 decode() {
@@ -114,11 +164,20 @@ kafka() {
   "$bin/bench_kafka"
 }
 
+nats() { "$bin/bench_nats"; printf '\n'; }
+latency() { "$bin/bench_latency" --dir "$base"; printf '\n'; }
+growth() { "$bin/bench_growth" --dir "$base" --events "${1:-5000000}"; printf '\n'; }
+
 case $what in
-  all) journal 3; http; decode; kafka ;;
+  all) journal 3; http; memory; cpu; latency; decode; kafka; nats; growth ;;
   journal) journal 3 ;;
   http) http ;;
   decode) decode ;;
+  memory) memory ;;
+  cpu) cpu ;;
+  latency) latency ;;
   kafka) kafka ;;
-  *) die "no benchmark '$what'; there are all, journal, http, decode, kafka" ;;
+  nats) nats ;;
+  growth) growth "${2:-}" ;;
+  *) die "no benchmark '$what'; see the first lines of bench/run.sh" ;;
 esac

@@ -10,6 +10,7 @@ void Pump::Impl::ExpireOld() {
   if (options_.age_max <= Micros::zero()) return;
   const SystemTime now = clock_.Now();
   for (size_t i = hand_.NextPending(0); i != std::string::npos; i = hand_.NextPending(i + 1)) {
+    if (!journal_.dead_letters().HasRoom(options_.target)) return;  // late is better than lost
     if (hand_.at(i).event->accepted + options_.age_max >= now) return;
     Bury(i, "max_age", Outcome(), now);
   }
@@ -76,9 +77,19 @@ Step Pump::Impl::Attempt(SteadyTime now, std::stop_token stop) {
 // Settles what the outcomes settle.
 Pump::Impl::Tally Pump::Impl::Judge(SystemTime now) {
   Tally tally;
-  bool refused_before = false;
+  bool answered_before = false;
   for (size_t i = 0; i < outcomes_.size(); ++i) {
-    const Verdict verdict = outcomes_[i].verdict;
+    const Outcome& outcome = outcomes_[i];
+    if (answered_before && outcome.verdict == Verdict::kRetry && outcome.code.empty() &&
+        !outcome.retry_after) {
+      // A kRetry without a word of its own: the sink stopped at the message in front, because it
+      // failed or time ran out, and did not attempt this one.
+      ++tally.unsettled;
+      ++tally.untried;
+      continue;
+    }
+    answered_before = true;
+    const Verdict verdict = outcome.verdict;
     if (verdict == Verdict::kDelivered || verdict == Verdict::kDuplicate) {
       ++hand_.at(indices_[i]).attempts;
       ++tally.delivered;
@@ -86,24 +97,28 @@ Pump::Impl::Tally Pump::Impl::Judge(SystemTime now) {
                    verdict == Verdict::kDelivered ? Fate::kDelivered : Fate::kDuplicate);
       continue;
     }
-    JudgeFailure(i, now, refused_before, tally);
-    refused_before |= verdict != Verdict::kRetry && verdict != Verdict::kHold;
+    JudgeFailure(i, now, tally);
   }
   return tally;
 }
 
-// `refused_before`: a message in front of this one was refused.
-void Pump::Impl::JudgeFailure(size_t i, SystemTime now, bool refused_before, Tally& tally) {
+// Without room for a dead letter the event stays in front, and the target is asked again slowly.
+void Pump::Impl::HoldWithoutRoom(Outcome& outcome, bool alone) const {
+  const bool buries = outcome.verdict == Verdict::kReject ||
+                      (alone && (outcome.verdict == Verdict::kTooLarge ||
+                                 outcome.verdict == Verdict::kRefusedTogether));
+  if (!buries || journal_.dead_letters().HasRoom(options_.target)) return;
+  outcome.verdict = Verdict::kHold;
+  outcome.excerpt = "the target refused an event (" + outcome.code +
+                    ") and there is no room for more dead letters: retry or drop some";
+  outcome.code = "dead_letters_full";
+  outcome.retry_after.reset();
+}
+
+void Pump::Impl::JudgeFailure(size_t i, SystemTime now, Tally& tally) {
+  HoldWithoutRoom(outcomes_[i], outcomes_.size() == 1);
   const Outcome& outcome = outcomes_[i];
   Hand::Item& item = hand_.at(indices_[i]);
-  if (outcome.verdict == Verdict::kRetry && refused_before && outcome.code.empty() &&
-      !outcome.retry_after) {
-    // A kRetry without a word of its own: an ordered sink stopped at the refusal and did not
-    // attempt this one.
-    ++tally.unsettled;
-    ++tally.untried;
-    return;
-  }
   ++item.attempts;
   if (item.first_failed == SystemTime{}) item.first_failed = now;
   const bool alone = outcomes_.size() == 1;

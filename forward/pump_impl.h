@@ -38,7 +38,7 @@ class Pump::Impl {
   struct Tally {
     size_t delivered = 0;
     size_t unsettled = 0;
-    size_t untried = 0;  // of those, behind a refusal
+    size_t untried = 0;  // of those, not attempted
     size_t flagged = 0;  // of those, refused together or as too large
     bool too_large = false;
     bool isolated = false;  // an offender was found alone
@@ -55,7 +55,8 @@ class Pump::Impl {
   std::optional<Step> Redrive(SteadyTime now, std::stop_token stop);
   void ExpireOld();
   Tally Judge(SystemTime now);
-  void JudgeFailure(size_t i, SystemTime now, bool refused_before, Tally& tally);
+  void HoldWithoutRoom(Outcome& outcome, bool alone) const;
+  void JudgeFailure(size_t i, SystemTime now, Tally& tally);
   void Bury(size_t index, std::string_view reason, const Outcome& outcome, SystemTime now);
   void Resize(const Tally& tally);
   void Conclude(const Tally& tally, SystemTime now);

@@ -51,8 +51,10 @@ class Sink {
   virtual Encoding encoding() const = 0;
 
   // One attempt. `outcomes` has as many elements as `messages`, each prefilled with kRetry. An
-  // ordered sink stops at the first failure and leaves the rest at kRetry. Returns at the deadline
-  // or soon after `stop` is requested, whatever the target does.
+  // ordered sink stops at the first failure, or before the deadline would cut a request, and
+  // leaves the rest as they are: kRetry without a code behind one with an answer means "not
+  // attempted". Returns at the deadline or soon after `stop` is requested, whatever the target
+  // does.
   virtual void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes,
                        SteadyTime deadline, std::stop_token stop) = 0;
 };

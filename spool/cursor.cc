@@ -42,10 +42,12 @@ class DurableCursor final : public Cursor {
     moved.account.retries += s.retries;
     moved.account.dead_lettered += s.dead.size();
     StoreBatch batch;
+    if (s.dead.empty()) return Store(std::move(moved), batch, false);
+    const auto exclusive = dead_.Exclusive();
     dead_.AddTo(batch, s.dead);
     // Dead letters are worth a sync: the target was told no more of them.
-    if (auto written = Store(std::move(moved), batch, !s.dead.empty()); !written) return written;
-    dead_.Added(s.dead);
+    if (auto written = Store(std::move(moved), batch, true); !written) return written;
+    dead_.Written();
     return {};
   }
 
@@ -100,7 +102,7 @@ class DurableCursor final : public Cursor {
       ++moved.account.delivered;
     }
     if (auto written = Store(std::move(moved), batch, true); !written) return written;
-    dead_.Removed(*letter);
+    dead_.Written();
     return {};
   }
 

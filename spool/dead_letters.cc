@@ -55,24 +55,58 @@ Result<DeadLetter> Decode(std::string_view bytes) {
   return letter;
 }
 
+// In the default family: that every target has its totals, one target's, and a wish for a retry.
+constexpr std::string_view kCounted = "d";
+std::string TotalKey(std::string_view target) { return "d/" + std::string(target); }
+std::string WishKey(const DeadLetterId& id) { return "w/" + KeyOf(id); }
+
 class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
  public:
   explicit DurableDeadLetters(JournalState& state) : state_(state) {}
 
+  // Reads the totals, so that a start does not read every letter. A repair takes them away: then
+  // it does, once.
   Status Load() {
-    const auto it = state_.store->NewIterator(state_.dead);
-    for (it->SeekToFirst(); it->Valid(); it->Next()) {
-      auto letter = Decode(it->value());
-      if (!letter) return tl::unexpected(letter.error());
-      Count(*letter, +1);
+    auto counted = state_.store->Get(state_.meta, kCounted);
+    if (!counted) return tl::unexpected(counted.error());
+    counted_ = counted->has_value();
+    return counted_ ? LoadTotals() : CountAll();
+  }
+
+  Status Keep() {
+    if (counted_) return {};
+    StoreBatch batch;
+    batch.Put(state_.meta, kCounted, "1");
+    for (const auto& [target, total] : totals_) {
+      batch.Put(state_.meta, TotalKey(target), EncodeTotal(total));
     }
-    return it->status();
+    counted_ = true;
+    return state_.Write(batch, true);
+  }
+
+  bool HasRoom(std::string_view target) const override {
+    if (state_.disk_full) return false;
+    std::lock_guard lock(mutex_);
+    const auto found = totals_.find(target);
+    return found == totals_.end() || (found->second.count < state_.options.dead_letters_max &&
+                                      found->second.bytes < state_.options.dead_letter_bytes_max);
   }
 
   Result<std::vector<DeadLetter>> List(std::string_view target,
                                        const std::optional<DeadLetterId>& after,
                                        size_t limit) const override {
-    return Scan(target, after, limit, /*wanted=*/false);
+    std::vector<DeadLetter> letters;
+    const auto it = state_.store->NewIterator(state_.dead);
+    const std::string prefix = PrefixOf(target);
+    it->Seek(after ? KeyOf(*after) + '\0' : prefix);
+    for (; it->Valid() && letters.size() < limit; it->Next()) {
+      if (it->key().substr(0, prefix.size()) != prefix) break;
+      auto letter = Decode(it->value());
+      if (!letter) return tl::unexpected(letter.error());
+      letters.push_back(std::move(*letter));
+    }
+    if (auto status = it->status(); !status) return tl::unexpected(status.error());
+    return letters;
   }
 
   Result<DeadLetter> Get(const DeadLetterId& id) const override {
@@ -83,7 +117,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
   }
 
   Status WantRetry(const DeadLetterId& id) override {
-    std::lock_guard lock(writes_);
+    const auto exclusive = Exclusive();
     auto letter = Get(id);
     if (!letter) return tl::unexpected(letter.error());
     if (letter->retry_wanted) return {};
@@ -93,28 +127,35 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
   }
 
   Status FailedAgain(const DeadLetter& letter) override {
-    std::lock_guard lock(writes_);
+    const auto exclusive = Exclusive();
     auto old = Get(letter.id);
     if (!old) return tl::unexpected(old.error());
     return Replace(*old, letter);
   }
 
   Result<std::vector<DeadLetter>> Wanted(std::string_view target, size_t limit) const override {
-    {
-      std::lock_guard lock(mutex_);
-      const auto found = totals_.find(target);
-      if (found == totals_.end() || found->second.wanted == 0) return std::vector<DeadLetter>();
+    std::vector<DeadLetter> letters;
+    const auto it = state_.store->NewIterator(state_.meta);
+    const std::string prefix = "w/" + PrefixOf(target);
+    for (it->Seek(prefix); it->Valid() && letters.size() < limit; it->Next()) {
+      if (it->key().substr(0, prefix.size()) != prefix) break;
+      auto got = state_.store->Get(state_.dead, it->key().substr(2));
+      if (!got) return tl::unexpected(got.error());
+      if (!*got) continue;  // the letter was lost with a damaged file, its wish was not
+      auto letter = Decode(**got);
+      if (!letter) return tl::unexpected(letter.error());
+      letters.push_back(std::move(*letter));
     }
-    return Scan(target, std::nullopt, limit, /*wanted=*/true);
+    if (auto status = it->status(); !status) return tl::unexpected(status.error());
+    return letters;
   }
 
   Status Drop(const DeadLetterId& id) override {
-    std::lock_guard lock(writes_);
+    const auto exclusive = Exclusive();
     StoreBatch batch;
-    auto letter = RemoveFrom(batch, id);
-    if (!letter) return tl::unexpected(letter.error());
+    if (auto letter = RemoveFrom(batch, id); !letter) return tl::unexpected(letter.error());
     if (auto written = state_.Write(batch, true); !written) return written;
-    Count(*letter, -1);
+    Written();
     return {};
   }
 
@@ -133,69 +174,120 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
     return all;
   }
 
-  std::unique_lock<std::mutex> Exclusive() override { return std::unique_lock(writes_); }
+  std::unique_lock<std::mutex> Exclusive() override {
+    std::unique_lock lock(writes_);
+    changed_.clear();
+    return lock;
+  }
   void AddTo(StoreBatch& batch, const std::vector<DeadLetter>& letters) override {
     for (const DeadLetter& letter : letters) {
       // A target that was removed and begins anew may meet its old letters again.
       if (const auto old = Get(letter.id)) Count(*old, -1);
+      Count(letter, +1);
       batch.Put(state_.dead, KeyOf(letter.id), Encode(letter));
+      if (!letter.retry_wanted) batch.Delete(state_.meta, WishKey(letter.id));
     }
-  }
-  void Added(const std::vector<DeadLetter>& letters) override {
-    for (const DeadLetter& letter : letters) Count(letter, +1);
+    PutTotals(batch);
   }
   Result<DeadLetter> RemoveFrom(StoreBatch& batch, const DeadLetterId& id) override {
     auto letter = Get(id);
-    if (letter) batch.Delete(state_.dead, KeyOf(id));
+    if (!letter) return letter;
+    Count(*letter, -1);
+    batch.Delete(state_.dead, KeyOf(id));
+    batch.Delete(state_.meta, WishKey(id));
+    PutTotals(batch);
     return letter;
   }
-  void Removed(const DeadLetter& letter) override { Count(letter, -1); }
+  void Written() override {
+    std::lock_guard lock(mutex_);
+    for (auto& [target, total] : changed_) totals_[target] = total;
+    changed_.clear();
+  }
 
  private:
   struct Total {
     uint64_t count = 0;
     uint64_t bytes = 0;
-    uint64_t wanted = 0;
   };
+  using TotalMap = std::map<std::string, Total, std::less<>>;
 
-  Result<std::vector<DeadLetter>> Scan(std::string_view target,
-                                       const std::optional<DeadLetterId>& after, size_t limit,
-                                       bool wanted) const {
-    std::vector<DeadLetter> letters;
-    const auto it = state_.store->NewIterator(state_.dead);
-    const std::string prefix = target.empty() ? "" : std::string(target) + '\0';
-    it->Seek(after ? KeyOf(*after) + '\0' : prefix);
-    for (; it->Valid() && letters.size() < limit; it->Next()) {
-      if (it->key().substr(0, prefix.size()) != prefix) break;
-      auto letter = Decode(it->value());
-      if (!letter) return tl::unexpected(letter.error());
-      if (!wanted || letter->retry_wanted) letters.push_back(std::move(*letter));
-    }
-    if (auto status = it->status(); !status) return tl::unexpected(status.error());
-    return letters;
+  static std::string PrefixOf(std::string_view target) {
+    return target.empty() ? "" : std::string(target) + '\0';
+  }
+  static std::string EncodeTotal(const Total& total) {
+    std::string out;
+    codec::PutVarint(out, total.count);
+    codec::PutVarint(out, total.bytes);
+    return out;
   }
 
+  Status LoadTotals() {
+    const auto it = state_.store->NewIterator(state_.meta);
+    for (it->Seek("d/"); it->Valid() && it->key().substr(0, 2) == "d/"; it->Next()) {
+      codec::Parser in(it->value());
+      Total& total = totals_[std::string(it->key().substr(2))];
+      total.count = in.Varint();
+      total.bytes = in.Varint();
+      if (!in.ok()) return Fail(Code::kDamaged, "the totals of dead letters are damaged");
+    }
+    return it->status();
+  }
+  Status CountAll() {
+    const auto it = state_.store->NewIterator(state_.dead);
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      auto letter = Decode(it->value());
+      if (!letter) return tl::unexpected(letter.error());
+      Total& total = totals_[letter->id.target];
+      ++total.count;
+      total.bytes += SizeOf(*letter);
+    }
+    return it->status();
+  }
+  static uint64_t SizeOf(const DeadLetter& letter) {
+    return letter.record.size() + letter.excerpt.size();
+  }
+
+  // Exclusive is held.
   Status Replace(const DeadLetter& old, const DeadLetter& letter) {
     StoreBatch batch;
-    batch.Put(state_.dead, KeyOf(letter.id), Encode(letter));
-    if (auto written = state_.Write(batch, true); !written) return written;
     Count(old, -1);
     Count(letter, +1);
+    PutTotals(batch);
+    batch.Put(state_.dead, KeyOf(letter.id), Encode(letter));
+    if (letter.retry_wanted) {
+      batch.Put(state_.meta, WishKey(letter.id), "");
+    } else {
+      batch.Delete(state_.meta, WishKey(letter.id));
+    }
+    if (auto written = state_.Write(batch, true); !written) return written;
+    Written();
     return {};
   }
 
+  // What the totals will be once the batch is written. writes_ is held.
   void Count(const DeadLetter& letter, int by) {
-    std::lock_guard lock(mutex_);
-    Total& total = totals_[letter.id.target];
-    total.count += by;
-    total.bytes += by * static_cast<int64_t>(letter.record.size() + letter.excerpt.size());
-    if (letter.retry_wanted) total.wanted += by;
+    const std::string& target = letter.id.target;
+    auto at = changed_.find(target);
+    if (at == changed_.end()) {
+      std::lock_guard lock(mutex_);
+      const auto known = totals_.find(target);
+      at = changed_.emplace(target, known == totals_.end() ? Total{} : known->second).first;
+    }
+    at->second.count += by;
+    at->second.bytes += by * static_cast<int64_t>(SizeOf(letter));
+  }
+  void PutTotals(StoreBatch& batch) const {
+    for (const auto& [target, total] : changed_) {
+      batch.Put(state_.meta, TotalKey(target), EncodeTotal(total));
+    }
   }
 
   JournalState& state_;
-  std::mutex writes_;  // one change of a letter at a time
+  bool counted_ = false;
+  std::mutex writes_;  // one change of letters at a time
+  TotalMap changed_;   // guarded by writes_: as they will be after the batch under way
   mutable std::mutex mutex_;
-  std::map<std::string, Total, std::less<>> totals_;
+  TotalMap totals_;  // guarded by mutex_
 };
 
 }  // namespace
@@ -249,6 +341,10 @@ Result<std::unique_ptr<DeadLetters>> OpenDeadLetters(JournalState& state) {
   auto letters = std::make_unique<DurableDeadLetters>(state);
   if (auto loaded = letters->Load(); !loaded) return tl::unexpected(loaded.error());
   return std::unique_ptr<DeadLetters>(std::move(letters));
+}
+
+Status KeepDeadLetterTotals(DeadLetters& letters) {
+  return static_cast<DurableDeadLetters&>(letters).Keep();
 }
 
 DeadLetterWriter& WriterOf(DeadLetters& letters) {

@@ -69,6 +69,9 @@ class DeadLetters {
   // An operator lets go of it; it stays counted as dead-lettered. kNotFound.
   virtual Status Drop(const DeadLetterId& id) = 0;
   virtual std::vector<DeadLetterTotals> Totals() const = 0;
+  // False while the target has as many as it may have, or the volume is below its reserve: then
+  // what it refuses has to stay where it is. A batch of letters may go beyond the bound. Cheap.
+  virtual bool HasRoom(std::string_view target) const = 0;
 };
 
 }  // namespace spool

@@ -104,6 +104,7 @@ class Journal::Impl {
     }
     if (auto marked = state.Mark(mark); !marked) return marked;
     if (auto kept = KeepSpecial(); !kept) return kept;
+    if (auto kept = KeepDeadLetterTotals(*dead_letters); !kept) return kept;
     for (const auto& stream : state.streams) {
       state.store->DropBefore(stream->family, codec::SequenceKey(stream->trim.sequence.value));
     }

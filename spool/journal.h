@@ -50,6 +50,9 @@ struct JournalOptions {
   // volume. 0 turns either off.
   uint64_t disk_reserve_bytes = uint64_t{2} << 30;
   uint64_t reserve_file_bytes = uint64_t{64} << 20;
+  // Dead letters of one target beyond which it gets no more: its forwarder holds instead.
+  uint64_t dead_letters_max = 1'000'000;
+  uint64_t dead_letter_bytes_max = uint64_t{1} << 30;
   // How fast the background scrub reads; 0: not at all. The first pass begins ten minutes after the
   // start.
   uint64_t scrub_bytes_per_second = uint64_t{4} << 20;

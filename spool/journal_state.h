@@ -116,18 +116,22 @@ std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams)
 class DeadLetterWriter;
 std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data, DeadLetterWriter& dead);
 Result<std::unique_ptr<DeadLetters>> OpenDeadLetters(JournalState& state);
+// Writes the totals where they had to be counted.
+Status KeepDeadLetterTotals(DeadLetters& letters);
 std::unique_ptr<Records> MakeRecords(JournalState& state);
 
 // Dead letters in the same batch as the cursor that passes them.
 class DeadLetterWriter {
  public:
   virtual ~DeadLetterWriter() = default;
-  // Held from RemoveFrom to Removed, so that no wish for a retry writes a gone letter back.
+  // Held while a batch is filled and written, so that totals follow each other and no wish for a
+  // retry writes a gone letter back.
   virtual std::unique_lock<std::mutex> Exclusive() = 0;
+  // REQUIRES, these three: Exclusive is held. Nothing counts before Written, called after the
+  // write.
   virtual void AddTo(StoreBatch& batch, const std::vector<DeadLetter>& letters) = 0;
-  virtual void Added(const std::vector<DeadLetter>& letters) = 0;  // after the write
   virtual Result<DeadLetter> RemoveFrom(StoreBatch& batch, const DeadLetterId& id) = 0;
-  virtual void Removed(const DeadLetter& letter) = 0;
+  virtual void Written() = 0;
 };
 DeadLetterWriter& WriterOf(DeadLetters& letters);
 

@@ -385,6 +385,7 @@ Status Mend(Survey& survey, RocksStore& store, SystemTime now, RepairReport& out
     batch.Put(state.meta, state.CursorKey(cursor.name), state.EncodeCursor(cursor));
     out.steps.push_back("the cursor '" + cursor.name + "' goes on at the end of what is there");
   }
+  batch.Delete(state.meta, "d");  // dead letters are to be counted anew
   batch.Put(state.meta, "format", kJournalFormat);
   return store.Write(batch, true);
 }

@@ -63,11 +63,12 @@ class FileSink : public Sink {
     if (fstat(fd_, &opened) != 0) return FailAndClose(errno);
     device_ = opened.st_dev;
     inode_ = opened.st_ino;
-    if (!there && !SyncDirectory()) return FailAndClose(errno);
+    if (!SyncDirectory()) return FailAndClose(errno);
     return MendTail();
   }
 
-  // A new file's name must survive a power cut as well as its lines.
+  // The file's name must survive a power cut as well as its lines. One that is there already may
+  // owe that to a process that ended before it got so far.
   bool SyncDirectory() {
     const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
     const int dir = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -274,7 +274,8 @@ class NatsSink : public Sink {
   bool Connected(SteadyTime deadline, const std::stop_token& stop, Outcome* failure) {
     if (link_ && !suspect_ && link_->connected()) return true;
     std::unique_lock lock(mutex_);
-    if (!dialing_) {
+    // One that was made after the last attempt had to go is as good as a new one.
+    if (!dialing_ && fresh_ == nullptr) {
       dialing_ = true;
       lock.unlock();
       dialer_thread_ = StartThread(

@@ -123,7 +123,8 @@ HttpSource::HttpSource(HttpSourceOptions options, Journal& journal)
       }()),
       journal_(journal),
       decoders_(std::make_unique<Decoders>(options_.decode)),
-      counters_(std::make_shared<Counters>()) {}
+      counters_(std::make_shared<Counters>()),
+      open_(!options_.closed) {}
 
 HttpSource::~HttpSource() { Stop(options_.clock->Steady()); }
 
@@ -211,8 +212,14 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
   counters_->requests.fetch_add(1, std::memory_order_relaxed);
   counters_->bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
   if (Serves(request.path)) {
-    if (request.method == "POST") {
+    if (request.method == "POST" && open_) {
       Take(std::move(request), responder);
+      return;
+    }
+    if (request.method == "POST") {
+      counters_->rejected.fetch_add(1, std::memory_order_relaxed);
+      responder.Send(
+          net::Problem(503, "not_ready", "The service is still starting.", -1, kRetryAfterSeconds));
       return;
     }
     if (request.path == "/v1/events" && request.method == "OPTIONS") {

@@ -30,6 +30,9 @@ struct HttpSourceOptions {
   const Clock* clock = &RealClock();
   // What /ready says; an error's message is told with ?verbose. Any thread, must not block.
   std::function<Status()> ready = [] { return Status(); };
+  // Listens, and answers events with 503 "not_ready" until Open: for what must be in place before
+  // the first of them is acknowledged.
+  bool closed = false;
 };
 
 class HttpSource : public Source {
@@ -43,6 +46,8 @@ class HttpSource : public Source {
 
   // As net::HttpServer::Start; kInvalid also for a path that is not known; kConflict when started.
   Status Start() override;
+  // Takes events from now on. Any thread.
+  void Open() { open_ = true; }
   // Answers what has begun, also what still waits for the journal, or cuts it at the deadline.
   void Stop(SteadyTime deadline) override;
   SourceStatus status() const override;
@@ -68,6 +73,7 @@ class HttpSource : public Source {
   // Shared with answers under way, which may outlive a stopped source.
   const std::shared_ptr<Counters> counters_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> open_;
 
   mutable std::mutex mutex_;
   std::unique_ptr<net::HttpServer> server_;  // guarded by mutex_

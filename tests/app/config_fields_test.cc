@@ -35,6 +35,8 @@ const std::vector<Bounds>& AllBounds() {
       {"journal.scrub", "64KiB", "1GiB", "65535", "1025MiB"},
       {"journal.dedupe.window", "1s", "7d", "999ms", "7d1s"},
       {"journal.dedupe.entries", "1000", "20000000", "999", "20000001"},
+      {"journal.dead_letters.events", "1", "100000000", "0", "100000001"},
+      {"journal.dead_letters.bytes", "1MiB", "1TiB", "1MB", "1025GiB"},
       {"sources.x.limits.body", "1KiB", "256MiB", "1023", "257MiB", "", "in_flight: 256MiB"},
       {"sources.x.limits.in_flight", "1MiB", "4GiB", "1MB", "5GiB", "body: 1MiB"},
       {"sources.x.limits.connections", "1", "65536", "0", "65537"},

@@ -1,10 +1,13 @@
 // The whole service in this process, from outside: HTTP in, HTTP and files out.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/support/app_http.h"
+#include "tests/support/free_port.h"
 
 namespace spool::testing {
 namespace {
@@ -17,6 +20,36 @@ constexpr char kPod[] =
   "involvedObject":{"kind":"Pod","namespace":"payments","name":"api"},"reason":"BackOff","type":"Warning",
   "message":"Back-off restarting failed container","source":{"component":"kubelet"},
   "firstTimestamp":"2026-11-20T06:11:14Z","lastTimestamp":"2026-11-20T06:11:14Z","count":1})";
+
+// A producer that waits for the service posts while the targets are still taking their places.
+TEST(Service, TheFirstAcknowledgedEventReachesEveryTargetThatBeginsNow) {
+  const AppDir dir;
+  Config config = TestConfig(dir.path());
+  const std::string ingest = "127.0.0.1:" + std::to_string(FreePort());
+  config.http_sources.front().address = ingest;
+  constexpr int kTargets = 12;
+  for (int i = 0; i < kTargets; ++i) {
+    const std::string name = "out-" + std::to_string(i);
+    config.targets.push_back(FileTarget(name, dir / name));
+  }
+  std::atomic<int> refused_otherwise{0};
+  std::jthread producer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const HttpReply reply =
+          Call("POST", ingest, "/events", kPod, {{"Content-Type", "application/json"}});
+      if (reply.status == 200) return;
+      if (reply.status != 0 && reply.Code() != "not_ready") ++refused_otherwise;
+    }
+  });
+  RunningService service(config);
+  ASSERT_TRUE(service.ok());
+  producer.join();
+  EXPECT_EQ(refused_otherwise, 0);
+  ASSERT_TRUE(service.WaitSettled());
+  for (const TargetConfig& target : config.targets) {
+    EXPECT_EQ(CountLines(dir / target.settings.name), 1u) << target.settings.name;
+  }
+}
 
 TEST(Service, WhatIsPostedArrivesAndTheStatusAccountsForIt) {
   const AppDir dir;

@@ -223,6 +223,41 @@ TEST_F(PumpTest, SendsSmallerBatchesToATargetThatBearsNoMore) {
   EXPECT_LE(sink_.attempts.size(), 20U);
 }
 
+TEST_F(PumpTest, HoldsWhenThereIsNoRoomForMoreDeadLetters) {
+  journal_.options.dead_letters_max = 3;
+  journal_.Close();
+  journal_.Open();
+  options_.batch.events = 1;
+  journal_.Fill(6);
+  sink_.script = ScriptedSink::Always(Verdict::kReject, "http_400");
+  Start();
+  EXPECT_EQ(RunOn(), Step::kWait);
+  EXPECT_EQ(pump_->status().state, TargetState::kHold);
+  EXPECT_NE(pump_->status().last_error.find("dead_letters_full"), std::string::npos);
+  EXPECT_EQ(account().dead_lettered, 3U);
+  EXPECT_EQ(cursor_->next(), Sequence{4});
+  for (const DeadLetter& letter : journal_.Dead("t")) {
+    ASSERT_TRUE(journal_->dead_letters().Drop(letter.id));
+  }
+  EXPECT_EQ(RunOn(minutes(5)), Step::kIdle);
+  EXPECT_EQ(account().dead_lettered, 6U);
+  EXPECT_EQ(journal_.Dead("t").size(), 3U);
+}
+
+TEST_F(PumpTest, DeliversWhatIsTooOldWhenThereIsNoRoomForItsDeadLetter) {
+  journal_.options.dead_letters_max = 2;
+  journal_.Close();
+  journal_.Open();
+  options_.age_max = minutes(10);
+  options_.batch.events = 2;
+  journal_.Fill(5);
+  clock_.Advance(minutes(11));
+  Start();
+  EXPECT_EQ(RunOn(), Step::kIdle);
+  EXPECT_EQ(account().dead_lettered + account().delivered, 5U);
+  EXPECT_GE(account().dead_lettered, 2U);
+}
+
 TEST_F(PumpTest, PutsAsideWhatIsTooLargeAlone) {
   journal_.Fill(64);
   sink_.script = [](std::span<const Message> messages, std::span<Outcome> outcomes) {
@@ -264,6 +299,39 @@ TEST_F(PumpTest, SendsNothingAgainThatWasTakenBehindAFailure) {
   EXPECT_EQ(account().delivered, 10U);
 }
 
+TEST_F(PumpTest, ATargetThatIsOnlySlowIsNotCalledFailing) {
+  journal_.Fill(10);
+  sink_.script = [](std::span<const Message>, std::span<Outcome> outcomes) {
+    for (size_t i = 0; i < std::min<size_t>(3, outcomes.size()); ++i) {
+      outcomes[i].verdict = Verdict::kDelivered;
+    }
+  };
+  Start();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Run(), Step::kProgress);
+    EXPECT_EQ(pump_->status().state, TargetState::kOk);
+  }
+  EXPECT_EQ(RunOn(), Step::kIdle);
+  EXPECT_EQ(account().delivered, 10U);
+  EXPECT_EQ(account().retries, 0U);
+  EXPECT_EQ(sink_.attempts.size(), 4U);
+}
+
+TEST_F(PumpTest, OneFailureIsOneRetryHoweverMuchWaitsBehindIt) {
+  journal_.Fill(10);
+  bool healed = false;
+  sink_.script = [&](std::span<const Message>, std::span<Outcome> outcomes) {
+    if (healed) return ScriptedSink::Accept({}, outcomes);
+    outcomes[0].code = "http_503";
+  };
+  Start();
+  EXPECT_EQ(Run(), Step::kWait);
+  EXPECT_EQ(pump_->status().state, TargetState::kBackoff);
+  healed = true;
+  EXPECT_EQ(RunOn(minutes(5)), Step::kIdle);
+  EXPECT_EQ(account().retries, 1U);
+}
+
 TEST_F(PumpTest, CountsWhatTheTargetHadAlreadyAsDelivered) {
   journal_.Fill(10);
   sink_.script = ScriptedSink::Always(Verdict::kDuplicate, "");
@@ -277,7 +345,11 @@ TEST_F(PumpTest, GoesOnBehindTheLastSettledEventAfterARestart) {
   journal_.Fill(10);
   sink_.script = [](std::span<const Message> messages, std::span<Outcome> outcomes) {
     for (size_t i = 0; i < outcomes.size(); ++i) {
-      if (messages[i].event->sequence.value < 5) outcomes[i].verdict = Verdict::kDelivered;
+      if (messages[i].event->sequence.value < 5) {
+        outcomes[i].verdict = Verdict::kDelivered;
+      } else {
+        outcomes[i].code = "timeout";
+      }
     }
   };
   Start();

@@ -245,6 +245,20 @@ TEST_F(HttpSourceTest, AFullDiskIsAnsweredWith503AndStoresNothing) {
   EXPECT_TRUE(Stored(/*special=*/true).empty());
 }
 
+TEST_F(HttpSourceTest, AClosedSourceListensAndTakesNothing) {
+  HttpSourceOptions options;
+  options.closed = true;
+  Start(std::move(options));
+  const RawAnswer refused = Post("/v1/events", R"({"a":1})");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr(R"("code":"not_ready")"));
+  EXPECT_EQ(refused.Header("Retry-After"), "1");
+  EXPECT_EQ(journal_->end(), Sequence{1});
+  source_->Open();
+  EXPECT_EQ(Post("/v1/events", R"({"a":1})").status, 200);
+  EXPECT_EQ(journal_->end(), Sequence{2});
+}
+
 TEST_F(HttpSourceTest, HealthAndReadySayWhy) {
   auto ready = std::make_shared<std::atomic<bool>>(true);
   Start({.ready = [ready]() -> Status {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/journal_fixture.h"
+#include "tests/support/raw_store.h"
 
 namespace spool {
 namespace {
@@ -212,6 +213,64 @@ TEST_F(CursorTest, ADroppedDeadLetterStaysCounted) {
   EXPECT_EQ(journal->dead_letters().Drop(s.dead[0].id).error().code, Code::kNotFound);
   EXPECT_EQ(cursor->account().dead_lettered, 1u);
   ExpectBalanced(cursor->account());
+}
+
+TEST_F(CursorTest, TotalsOfDeadLettersAreKeptAndCountedAnewWhenTheyAreGone) {
+  Open();
+  auto cursor = OpenCursor(Only("events"));
+  AppendNumbers("events", 0, 3);
+  Settlement s = Delivered({4}, "events", 3, 0);
+  s.dead = {LetterFor({1}, 0), LetterFor({2}, 1), LetterFor({3}, 2)};
+  ASSERT_TRUE(cursor->Advance(s));
+  ASSERT_TRUE(journal->dead_letters().Drop(s.dead[1].id));
+  ASSERT_TRUE(journal->dead_letters().WantRetry(s.dead[2].id));
+  const auto before = journal->dead_letters().Totals();
+  ASSERT_EQ(before.size(), 1u);
+  EXPECT_EQ(before[0].count, 2u);
+  const auto expect_the_same = [&] {
+    const auto after = journal->dead_letters().Totals();
+    ASSERT_EQ(after.size(), 1u);
+    EXPECT_EQ(after[0].count, before[0].count);
+    EXPECT_EQ(after[0].bytes, before[0].bytes);
+    const auto wanted = journal->dead_letters().Wanted("mail", 10);
+    ASSERT_EQ(wanted->size(), 1u);
+    EXPECT_EQ(wanted->front().id, s.dead[2].id);
+  };
+  cursor.reset();
+  Reopen();
+  expect_the_same();
+  journal.reset();
+  {
+    RawStore raw(options.dir);
+    ASSERT_TRUE(raw.Get("default", "d"));
+    raw.Remove("default", 1);  // behind c/target/mail
+    ASSERT_FALSE(raw.Get("default", "d"));
+    raw.Put("default", "d/mail", std::string("\x63\x63", 2));
+  }
+  Open();
+  expect_the_same();
+}
+
+TEST_F(CursorTest, ATargetHasRoomForSoManyDeadLetters) {
+  options.dead_letters_max = 2;
+  Open();
+  auto cursor = OpenCursor(Only("events"));
+  AppendNumbers("events", 0, 2);
+  DeadLetters& dead = journal->dead_letters();
+  EXPECT_TRUE(dead.HasRoom("mail"));
+  Settlement s = Delivered({3}, "events", 2, 0);
+  s.dead = {LetterFor({1}, 0), LetterFor({2}, 1)};
+  ASSERT_TRUE(cursor->Advance(s));
+  EXPECT_FALSE(dead.HasRoom("mail"));
+  EXPECT_TRUE(dead.HasRoom("other"));
+  ASSERT_TRUE(dead.Drop(s.dead[0].id));
+  EXPECT_TRUE(dead.HasRoom("mail"));
+  cursor.reset();
+  journal.reset();
+  options.dead_letters_max = 100;
+  options.dead_letter_bytes_max = 1;
+  Open();
+  EXPECT_FALSE(journal->dead_letters().HasRoom("mail"));
 }
 
 TEST(DeadLetterId, ItsTextIsReadBackAsTheSameId) {

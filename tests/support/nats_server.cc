@@ -17,6 +17,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/free_port.h"
+
 namespace spool::testing {
 namespace {
 
@@ -27,22 +29,6 @@ std::string MakeDir() {
   const char* tmp = std::getenv("TMPDIR");
   std::string path = std::string(tmp != nullptr && *tmp != '\0' ? tmp : "/tmp") + "/nats-XXXXXX";
   return mkdtemp(path.data()) != nullptr ? path : std::string();
-}
-
-// A port that was free a moment ago.
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  int port = 0;
-  if (fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0) {
-    port = ntohs(address.sin_port);
-  }
-  if (fd >= 0) close(fd);
-  return port;
 }
 
 // Waits for the process to end, at most so long. True if it ended (and was reaped).
