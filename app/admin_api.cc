@@ -90,12 +90,12 @@ std::optional<std::string> Fit(std::string_view pattern, std::string_view path) 
   return std::string(path);
 }
 
-net::HttpLimits AdminLimits() {
+net::HttpLimits AdminLimits(const AdminSettings& settings) {
   net::HttpLimits limits;
   limits.header_bytes = 16 << 10;
   limits.body_bytes = 1 << 20;
   limits.in_flight_bytes = size_t{8} << 20;
-  limits.connections = 128;
+  limits.connections = settings.connections;
   limits.body_timeout = std::chrono::seconds(10);
   return limits;
 }
@@ -123,7 +123,7 @@ class AdminApi::Impl {
         scans_("api-scan-", kPoolThreads, kPoolQueue),
         changes_("api-change-", kPoolThreads, kPoolQueue) {}
 
-  Status Listen(const std::string& address);
+  Status Listen(const AdminSettings& settings);
   void Attach(const AdminParts& parts);
   void Stop(SteadyTime deadline);
   std::string address() const { return server_->address(); }
@@ -148,12 +148,12 @@ class AdminApi::Impl {
   std::unique_ptr<net::HttpServer> server_;
 };
 
-Status AdminApi::Impl::Listen(const std::string& address) {
+Status AdminApi::Impl::Listen(const AdminSettings& settings) {
   net::HttpServerOptions options;
   options.name = "admin";
-  options.address = address;
+  options.address = settings.address;
   options.threads = 2;
-  options.limits = AdminLimits();
+  options.limits = AdminLimits(settings);
   auto server = net::HttpServer::Start(
       std::move(options), [this](net::HttpRequest&& request, net::HttpResponder responder) {
         Handle(std::move(request), responder);
@@ -303,7 +303,7 @@ AdminApi::~AdminApi() { impl_->Stop(RealClock().Steady()); }
 Result<std::unique_ptr<AdminApi>> AdminApi::Start(const AdminSettings& settings,
                                                   AdminContext context) {
   auto impl = std::make_unique<Impl>(settings, std::move(context));
-  if (const Status listening = impl->Listen(settings.address); !listening) {
+  if (const Status listening = impl->Listen(settings); !listening) {
     return tl::unexpected(listening.error());
   }
   return std::unique_ptr<AdminApi>(new AdminApi(std::move(impl)));

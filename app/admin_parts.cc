@@ -29,13 +29,33 @@ std::vector<std::string> Warnings(const AdminParts& parts) {
   if (disk.below_reserve) {
     out.push_back("The volume has only " + FormatBytes(disk.free_bytes) +
                   " free, less than the reserve: new events are refused until there is room.");
+  } else if (disk.alarm) {
+    out.push_back(
+        "The volume fills with events that targets still need: " + FormatBytes(disk.room_bytes) +
+        " are left before new ones are refused" +
+        (disk.full_in ? ", in " + FormatAge(*disk.full_in) + " if it goes on like that." : "."));
+  }
+  if (const Micros offset = parts.journal.ClockOffset(); offset != Micros(0)) {
+    out.push_back("The wall clock has jumped by " +
+                  std::to_string(std::chrono::duration_cast<std::chrono::seconds>(offset).count()) +
+                  " s and is not followed.");
   }
   if (const ScrubStatus scrub = parts.journal.Scrub(); scrub.damaged > 0) {
     out.push_back("Stored events are damaged in " + std::to_string(scrub.damaged) +
                   " places, last: " + scrub.last_damage);
   }
   for (const StreamStatus& stream : parts.journal.Streams()) {
-    if (!stream.full) continue;
+    if (!stream.full) {
+      if (stream.needed_bytes == 0 || stream.needed_bytes < stream.bytes_max / 5 * 4) continue;
+      if (stream.bytes_max == 0) continue;
+      out.push_back("Targets still need " +
+                    std::to_string(stream.needed_bytes * 100 / stream.bytes_max) +
+                    " % of what the stream " + stream.name +
+                    (stream.when_full == WhenFull::kDropOldest
+                         ? " may hold: its oldest events will be dropped."
+                         : " may hold: new events will be refused."));
+      continue;
+    }
     out.push_back("The stream " + stream.name +
                   " is full of events that targets still need: new ones are refused.");
   }

@@ -81,6 +81,8 @@ net::HttpResponse GetStatus(const AdminCall& call) {
       .Field("used_bytes", disk.used_bytes)
       .Field("free_bytes", disk.free_bytes)
       .Field("capacity_bytes", disk.capacity_bytes)
+      .Field("room_bytes", disk.room_bytes)
+      .Field("below_reserve", disk.below_reserve)
       .EndObject()
       .Key("warnings")
       .BeginArray();

@@ -25,6 +25,7 @@ struct AdminSettings {
   std::string address = "127.0.0.1:8081";
   std::vector<AdminToken> tokens;
   bool insecure = false;  // serve without TLS on an address that is not loopback
+  size_t connections = 128;
 };
 
 struct HttpSourceSettings {

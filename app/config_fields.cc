@@ -85,7 +85,9 @@ Section JournalSection() {
                .example = "3"},
               {.name = "disk_reserve", .type = kBytes, .fallback = "2GiB", .min = 64 * kMiB,
                .max = 16 * kTiB, .zero = "off",
-               .help = "New events are refused with 503 while the volume has less free than this.",
+               .help = "New events are refused with 503 while the volume has less free than this, or the "
+                       "oldest go where a stream says `drop_oldest`. What every target has had "
+                       "gives way before, from a quarter more on.",
                .example = "5GiB"},
               {.name = "scrub", .type = kBytes, .fallback = "4MiB", .min = 64 * kKiB, .max = kGiB,
                .zero = "off",

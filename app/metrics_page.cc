@@ -95,6 +95,8 @@ void WriteStreams(MetricsWriter& out, const AdminParts& parts) {
     const MetricLabels labels{{"stream", stream.name}};
     out.Gauge("spool_stream_events", "Events that are kept.", labels, Real(stream.events));
     out.Gauge("spool_stream_bytes", "Bytes on disk, compressed.", labels, Real(stream.bytes));
+    out.Gauge("spool_stream_needed_bytes", "Of these, what some target still needs.", labels,
+              Real(stream.needed_bytes));
     out.Gauge("spool_stream_quota_bytes", "The stream's own limit in bytes on disk; 0: none.",
               labels, Real(stream.bytes_max));
     out.Gauge("spool_stream_oldest_timestamp_seconds",
@@ -198,6 +200,20 @@ void WriteDisk(MetricsWriter& out, const AdminParts& parts) {
   out.Gauge("spool_disk_used_bytes", "Bytes that the journal uses.", {}, Real(disk.used_bytes));
   out.Gauge("spool_disk_below_reserve", "1 while new events are refused to keep the reserve.", {},
             disk.below_reserve ? 1 : 0);
+  out.Gauge("spool_disk_room_bytes",
+            "Bytes until new events are refused: free above the reserve, or had by every target.",
+            {}, Real(disk.room_bytes));
+  if (disk.full_in) {
+    out.Gauge("spool_disk_full_in_seconds",
+              "When there is no room any more if it goes on like that; absent while it does not "
+              "shrink.",
+              {}, Seconds(static_cast<uint64_t>(disk.full_in->count())));
+  }
+  out.Gauge("spool_disk_alarm", "1 when that is within 30 minutes, or a tenth of the room is left.",
+            {}, disk.alarm ? 1 : 0);
+  out.Gauge("spool_clock_offset_seconds",
+            "How far a wall clock that has jumped is from accept time; 0 while it is followed.", {},
+            static_cast<double>(parts.journal.ClockOffset().count()) / 1e6);
   const ScrubStatus scrub = parts.journal.Scrub();
   out.Gauge("spool_scrub_damaged_places",
             "Places where stored events are damaged, as the last whole scrub found them.", {},

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "app/config.h"
+#include "app/descriptors.h"
 #include "app/service.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -220,6 +221,9 @@ int Run(const Options& options) {
   Config config;
   if (const int status = ReadConfig(options, &config); status != 0) return status;
   log::Configure(config.log_level, config.log_format);
+  if (const Status fits = FitDescriptors(RaiseDescriptorLimit(), &config); !fits) {
+    return ExplainFailure(config, fits.error());
+  }
   const sigset_t set = BlockSignals();
   FatalWatchdog().Start();
   StopWatchdog().Start();

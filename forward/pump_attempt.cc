@@ -8,7 +8,7 @@ namespace spool {
 // Accept times rise with the sequence, so the old ones are in front.
 void Pump::Impl::ExpireOld() {
   if (options_.age_max <= Micros::zero()) return;
-  const SystemTime now = clock_.Now();
+  const SystemTime now = journal_.AgeNow();  // a clock that jumps makes nothing old
   for (size_t i = hand_.NextPending(0); i != std::string::npos; i = hand_.NextPending(i + 1)) {
     if (!journal_.dead_letters().HasRoom(options_.target)) return;  // late is better than lost
     if (hand_.at(i).event->accepted + options_.age_max >= now) return;

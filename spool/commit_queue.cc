@@ -171,6 +171,7 @@ struct CommitQueue::Impl {
   // Numbers the group stream by stream and writes it. On success everything is durable.
   Status WriteGroup(const Group& group, std::vector<Moved>& moved, Sequence& next) {
     StoreBatch batch;
+    const uint64_t stored_before = counts.stored_bytes;
     for (size_t i = 0; i < group.parts.size(); ++i) {
       const Group::Part& part = group.parts[i];
       if (part.chunks.empty()) continue;
@@ -203,6 +204,7 @@ struct CommitQueue::Impl {
       return state.failed ? Fail(Code::kStorage, "the journal has failed") : Status{};
     const SteadyTime before = state.options.clock->Steady();
     auto written = state.Write(batch, true);
+    state.volume->Wrote(counts.stored_bytes - stored_before);
     counts.sync_micros += (state.options.clock->Steady() - before).count();
     return written;
   }

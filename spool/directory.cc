@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -126,9 +127,27 @@ void FreeReserve(const std::string& dir, uint64_t bytes) {
   }
 }
 
-void KeepReserve(const std::string& dir, uint64_t bytes) {
+Status CheckRoom(const std::string& dir) {
+  constexpr uint64_t kTables = uint64_t{48} << 20;  // what the log had not yet put into tables
+  constexpr uint64_t kOther = uint64_t{2} << 20;
+  uint64_t logs = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(dir + "/db", error)) {
+    if (entry.path().extension() == ".log") logs += entry.file_size(error);
+  }
+  if (logs == 0) return {};
+  const uint64_t free = FreeBytes(dir);
+  const uint64_t needed = std::min(logs, kTables) + kOther;
+  if (free >= needed) return {};
+  return Fail(Code::kStorage, "The volume of the journal is full: " + std::to_string(free) +
+                                  " bytes are free in " + dir + ", and opening may take " +
+                                  std::to_string(needed) + ". Make room or enlarge the volume.");
+}
+
+void KeepReserve(const std::string& dir, uint64_t bytes, uint64_t room) {
   const std::string path = dir + "/RESERVE";
-  if (bytes == 0 || access(path.c_str(), F_OK) == 0 || FreeBytes(dir) < 4 * bytes) return;
+  if (bytes == 0 || access(path.c_str(), F_OK) == 0) return;
+  if (const uint64_t free = FreeBytes(dir); free < 4 * bytes || free - bytes < room) return;
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return;
   const bool kept = posix_fallocate(fd, 0, static_cast<off_t>(bytes)) == 0;

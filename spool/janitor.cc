@@ -1,12 +1,11 @@
 #include "spool/janitor.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 
 #include "base/log.h"
 #include "base/thread.h"
 #include "spool/codec.h"
+#include "spool/directory.h"
 #include "spool/retention.h"
 
 namespace spool {
@@ -14,7 +13,10 @@ namespace {
 
 constexpr std::chrono::seconds kEvery{1};
 constexpr int kChunksPerPass = 4096;
-constexpr int kChunksPerPassDisk = 64;  // gently: the disk may recover by itself
+constexpr uint64_t kDiskBytesPerPass = uint64_t{8} << 20;  // at least, when the disk is low
+constexpr std::chrono::seconds kReclaimEvery{5};
+constexpr std::chrono::minutes kAlarmBefore{30};
+constexpr uint64_t kAlarmPercent = 10;
 
 }  // namespace
 
@@ -53,7 +55,8 @@ struct Janitor::Sweep {
 };
 
 Janitor::Janitor(JournalState& state) : state_(state) {
-  LookAtDisk();
+  for (const auto& stream : state_.streams) NoteNeeded(*stream);
+  Forecast();
   thread_ = StartThread("janitor", [this](std::stop_token stop) {
     std::unique_lock lock(wait_mutex_);
     while (!wait_.wait_for(lock, stop, kEvery, [&] { return stop.stop_requested(); })) {
@@ -79,38 +82,61 @@ DiskStatus Janitor::disk() const {
   return disk_;
 }
 
-void Janitor::LookAtDisk() {
-  struct statvfs volume {};
-  DiskStatus disk;
-  disk.used_bytes = state_.store->DiskBytes();
-  if (statvfs(state_.options.dir.c_str(), &volume) != 0) {  // then nothing new is known of it
-    std::lock_guard lock(disk_mutex_);
-    disk_.used_bytes = disk.used_bytes;
-    return;
-  } else {
-    disk.free_bytes = uint64_t{volume.f_bavail} * volume.f_frsize;
-    disk.capacity_bytes = uint64_t{volume.f_blocks} * volume.f_frsize;
-    const uint64_t reserve = state_.options.disk_reserve_bytes;
-    disk.below_reserve = reserve > 0 && disk.free_bytes < reserve;
-  }
-  if (disk.below_reserve != state_.disk_full.exchange(disk.below_reserve)) {
-    if (disk.below_reserve) {
-      log::Error(
-          "The volume has less free than the reserve; new events are refused.",
-          {{"free_bytes", disk.free_bytes}, {"reserve_bytes", state_.options.disk_reserve_bytes}});
-    } else {
-      log::Info("The volume has room again; new events are taken.",
-                {{"free_bytes", disk.free_bytes}});
+// How much the stream holds that some target still needs.
+void Janitor::NoteNeeded(StreamState& stream) {
+  const Sweep sweep = Begin(stream);
+  uint64_t needed = sweep.end_bytes - sweep.trim.bytes;
+  if (sweep.settled >= sweep.end) {
+    needed = 0;
+  } else if (sweep.settled > sweep.trim.sequence) {
+    sweep.it->SeekForPrev(codec::SequenceKey(sweep.settled.value));
+    if (sweep.it->Valid() && codec::SequenceOfKey(sweep.it->key()) >= sweep.trim.sequence.value) {
+      // What is damaged counts as needed.
+      const auto chunk = ParseChunk(sweep.it->value(), true);
+      if (chunk) needed = sweep.end_bytes - chunk->header.bytes_before;
     }
   }
-  std::lock_guard lock(disk_mutex_);
-  disk_ = disk;
+  stream.needed_bytes = needed;
+}
+
+void Janitor::Forecast() {
+  const Volume& volume = *state_.volume;
+  DiskStatus disk;
+  disk.used_bytes = state_.store->DiskBytes();
+  disk.free_bytes = volume.free_bytes();
+  disk.capacity_bytes = volume.capacity_bytes();
+  disk.below_reserve = volume.room() >= Room::kReserve;
+  const uint64_t reserve = volume.marks().reserve;
+  disk.room_bytes = disk.free_bytes - std::min(disk.free_bytes, reserve);
+  for (const auto& stream : state_.streams) {
+    std::lock_guard lock(state_.mutex);
+    const uint64_t bytes = stream->end_bytes - stream->trim.bytes;
+    disk.room_bytes += bytes - std::min<uint64_t>(bytes, stream->needed_bytes);
+  }
+  if (reserve > 0) {
+    fill_rate_.Note(state_.options.clock->Steady(), disk.room_bytes);
+    disk.full_in = fill_rate_.TimeLeft();
+    const uint64_t whole = disk.capacity_bytes - std::min(disk.capacity_bytes, reserve);
+    disk.alarm = disk.below_reserve || (disk.full_in && *disk.full_in < kAlarmBefore) ||
+                 disk.room_bytes < whole / 100 * kAlarmPercent;
+  }
+  const bool before = disk_.alarm;
+  {
+    std::lock_guard lock(disk_mutex_);
+    disk_ = disk;
+  }
+  static log::Limiter limiter(60);
+  if (uint64_t held = 0; disk.alarm && !before && !disk.below_reserve && limiter.Allow(&held)) {
+    log::Warn("The volume fills with events that targets still need.",
+              {{"room_bytes", disk.room_bytes},
+               {"full_in_seconds", disk.full_in ? disk.full_in->count() / 1'000'000 : -1}});
+  }
 }
 
 Status Janitor::RunOnce() {
   std::lock_guard pass(pass_);
   if (state_.failed) return {};
-  LookAtDisk();
+  state_.volume->Look();
   if (auto synced = state_.watermark.Sync(); !synced) {
     state_.Poison(synced.error());
     return synced;
@@ -128,7 +154,10 @@ Status Janitor::RunOnce() {
       note(TrimByAgeAndSize(*stream, now, more));
     }
   }
-  if (state_.disk_full) note(TrimForDisk(now));
+  if (state_.volume->room() != Room::kAmple) note(TrimForDisk(now));
+  KeepRoom();
+  for (const auto& stream : state_.streams) NoteNeeded(*stream);
+  Forecast();
   return first;
 }
 
@@ -200,17 +229,41 @@ Status Janitor::TrimForDisk(SystemTime now) {
     look(sweeps.size() - 1);
   }
   // What is settled has to be gone everywhere before anything that a target still needs.
-  const bool undelivered = !ChooseForDisk(oldest, false);
-  for (int chunks = 0; chunks < kChunksPerPassDisk; ++chunks) {
+  const Volume& volume = *state_.volume;
+  const bool undelivered =
+      volume.room() >= Room::kReserve && !ChooseForDisk(oldest, /*undelivered=*/false);
+  const uint64_t wanted = undelivered ? volume.marks().again : volume.marks().ample;
+  const uint64_t missing = wanted - std::min(wanted, volume.free_bytes());
+  for (uint64_t dropped = 0; dropped < std::max(missing, kDiskBytesPerPass);) {
     const auto chosen = ChooseForDisk(oldest, undelivered);
     if (!chosen) break;
-    if (auto looked = sweeps[*chosen].Drop(); !looked && first) first = looked;
+    Sweep& sweep = sweeps[*chosen];
+    const uint64_t before = sweep.trim.bytes;
+    if (auto looked = sweep.Drop(); !looked && first) first = looked;
+    dropped += sweep.trim.bytes - before;
     look(*chosen);
   }
   for (Sweep& sweep : sweeps) {
     if (auto finished = Finish(sweep, "disk", now); !finished) return finished;
   }
   return first;
+}
+
+// What was trimmed is not free yet where a table holds more than that, and a log is kept until all
+// that is in it is in a table: on a small volume that can be most of it.
+void Janitor::KeepRoom() {
+  const Volume& volume = *state_.volume;
+  if (volume.room() == Room::kAmple) {
+    KeepReserve(state_.options.dir, state_.options.reserve_file_bytes, volume.marks().ample);
+    return;
+  }
+  const SteadyTime now = state_.options.clock->Steady();
+  const bool low = volume.room() >= Room::kReserve;
+  if (!(low && trimmed_) && now - reclaimed_ < kReclaimEvery) return;
+  trimmed_ = false;
+  reclaimed_ = now;
+  state_.store->Reclaim(volume.free_bytes());
+  state_.volume->Look();
 }
 
 Status Janitor::Finish(Sweep& sweep, const char* cause, SystemTime now) {
@@ -257,6 +310,7 @@ Status Janitor::Finish(Sweep& sweep, const char* cause, SystemTime now) {
                 {"undelivered", marker.undelivered},
                 {"cause", marker.cause}});
   }
+  trimmed_ = true;
   sweep.it.reset();  // or it would keep the files alive
   state_.store->DropBefore(stream.family, codec::SequenceKey(sweep.trim.sequence.value));
   return {};

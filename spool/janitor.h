@@ -22,11 +22,16 @@ class Janitor {
   Sweep Begin(StreamState& stream) const;
   Status TrimByAgeAndSize(StreamState& stream, SystemTime now, bool& more);
   Status TrimForDisk(SystemTime now);
+  void KeepRoom();
+  void NoteNeeded(StreamState& stream);
+  void Forecast();
   Status Finish(Sweep& sweep, const char* cause, SystemTime now);
-  void LookAtDisk();
 
   JournalState& state_;
   std::mutex pass_;
+  FillRate fill_rate_;      // guarded by pass_
+  bool trimmed_ = false;    // guarded by pass_: something was, since the last reclaiming
+  SteadyTime reclaimed_{};  // guarded by pass_
   mutable std::mutex disk_mutex_;
   DiskStatus disk_;
   std::mutex wait_mutex_;

@@ -65,6 +65,10 @@ class Journal::Impl {
     auto made = ReadFormatFile(options.dir);
     if (!made) return tl::unexpected(made.error());
     FreeReserve(options.dir, options.reserve_file_bytes);
+    if (options.env == nullptr) {
+      if (auto room = CheckRoom(options.dir); !room) return room;
+    }
+    state.volume = std::make_unique<Volume>(options.dir, options.disk_reserve_bytes);
     const std::string dir = options.dir + "/db";
     if (*made && !RocksStore::Exists(dir, options.env)) {
       return Fail(Code::kDamaged, "a journal was made in " + options.dir +
@@ -74,11 +78,12 @@ class Journal::Impl {
     for (const auto& stream : options.streams) {
       families.push_back(std::string(kFamilyPrefix) + stream.name);
     }
-    auto store = RocksStore::Open(dir, families, options.env);
+    auto store = RocksStore::Open(dir, families, options.env, options.open_tables_max);
     if (!store && store.error().code == Code::kDamaged && (!*made || OnlyUnsyncedIsDamaged(dir))) {
       log::Warn("The log ends in records that were never synced and are torn; they are cut off.",
                 {{"detail", store.error().message}});
-      store = RocksStore::Open(dir, families, options.env, RocksStore::DamagedLog::kCut);
+      store = RocksStore::Open(dir, families, options.env, options.open_tables_max,
+                               RocksStore::DamagedLog::kCut);
     }
     if (!store) return tl::unexpected(store.error());
     state.store = std::move(*store);
@@ -108,9 +113,9 @@ class Journal::Impl {
     for (const auto& stream : state.streams) {
       state.store->DropBefore(stream->family, codec::SequenceKey(stream->trim.sequence.value));
     }
-    KeepReserve(options.dir, options.reserve_file_bytes);
     state.accept_clock = std::make_unique<AcceptClock>(*options.clock, state.last_accepted);
     opened = true;
+    state.store->OnBackgroundError([this](const Error& error) { state.Poison(error); });
     queue = std::make_unique<CommitQueue>(state, std::move(dedupe));
     janitor = std::make_unique<Janitor>(state);
     scrubber = std::make_unique<Scrubber>(state);
@@ -268,14 +273,14 @@ Result<std::unique_ptr<Journal>> Journal::Open(JournalOptions options) {
 void Journal::Append(std::vector<Event> events, std::string_view origin, AppendDone done) {
   const JournalState& state = impl_->state;
   if (state.failed) return done(Fail(Code::kStorage, "the journal has failed"));
-  if (!events.empty() && state.disk_full) {
-    return done(Fail(Code::kFull, "the volume has less free space than the reserve"));
-  }
   for (const Event& event : events) {
     if (event.stream.value >= state.streams.size()) {
       return done(Fail(Code::kInvalid, "there is no such stream"));
     }
     const StreamState& stream = *state.streams[event.stream.value];
+    if (!state.volume->Takes(stream.options.when_full)) {
+      return done(Fail(Code::kFull, "the volume has less free space than the reserve"));
+    }
     if (stream.full) {
       return done(Fail(Code::kFull, "the stream '" + stream.options.name + "' is full"));
     }
@@ -453,6 +458,7 @@ std::vector<StreamStatus> Journal::Streams() const {
     status.full = stream->full;
     status.events = stream->end_ordinal - stream->trim.ordinal;
     status.bytes = stream->end_bytes - stream->trim.bytes;
+    status.needed_bytes = std::min<uint64_t>(stream->needed_bytes, status.bytes);
     status.raw_bytes = stream->end_raw_bytes - stream->trim.raw_bytes;
     if (status.events > 0) {
       status.oldest = stream->oldest;
@@ -478,6 +484,8 @@ std::vector<Marker> Journal::Markers() const {
 }
 
 bool Journal::created() const { return impl_->state.created; }
+SystemTime Journal::AgeNow() const { return impl_->state.accept_clock->AgeNow(); }
+Micros Journal::ClockOffset() const { return impl_->state.accept_clock->Offset(); }
 bool Journal::healthy() const { return !impl_->state.failed; }
 Journal::Counters Journal::counters() const { return impl_->queue->counters(); }
 Result<Sequence> Journal::Snapshot(const std::string& dir) const {

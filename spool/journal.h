@@ -45,9 +45,10 @@ struct JournalOptions {
   int compression_level = 1;  // zstd, 1 to 9
   Micros dedupe_window = std::chrono::minutes(10);
   size_t dedupe_entries = 1'000'000;
-  // New events are refused (kFull) while the volume has less free than this; reads, cursors and
-  // dead letters go on. A file of reserve_file_bytes is kept aside and freed when opening a full
-  // volume. 0 turns either off.
+  // New events are refused (kFull) while the volume has less free than this, and those of streams
+  // that drop their oldest while it has less than half of this; reads, cursors and dead letters go
+  // on. From a quarter more on settled events give way, the oldest over all streams first. A file
+  // of reserve_file_bytes is kept aside and freed when opening a full volume. 0 turns either off.
   uint64_t disk_reserve_bytes = uint64_t{2} << 30;
   uint64_t reserve_file_bytes = uint64_t{64} << 20;
   // Dead letters of one target beyond which it gets no more: its forwarder holds instead.
@@ -56,6 +57,7 @@ struct JournalOptions {
   // How fast the background scrub reads; 0: not at all. The first pass begins ten minutes after the
   // start.
   uint64_t scrub_bytes_per_second = uint64_t{4} << 20;
+  int open_tables_max = 256;  // files of the database that are kept open
   const Clock* clock = &RealClock();
   // For tests: where RocksDB's files live. Not owned; must outlive the journal.
   rocksdb::Env* env = nullptr;
@@ -90,6 +92,7 @@ struct StreamStatus {
   bool full = false;                 // new events of this stream are refused now
   uint64_t events = 0;               // retained
   uint64_t bytes = 0;                // on disk, compressed
+  uint64_t needed_bytes = 0;         // of these, what some target still needs, to about a second
   uint64_t raw_bytes = 0;            // before compression
   std::optional<SystemTime> oldest;  // accept times of the first and last retained event
   std::optional<SystemTime> newest;
@@ -120,7 +123,11 @@ struct DiskStatus {
   uint64_t used_bytes = 0;  // by the journal
   uint64_t free_bytes = 0;  // on its volume
   uint64_t capacity_bytes = 0;
-  bool below_reserve = false;
+  bool below_reserve = false;  // new events are refused, or old ones dropped
+  // Until then: what is free above the reserve, and what every target has had.
+  uint64_t room_bytes = 0;
+  std::optional<Micros> full_in;  // if it goes on as in the last minutes; nothing: it does not fill
+  bool alarm = false;             // that is soon, or little room is left
 };
 
 // Any thread, unless a method says otherwise. A failed sync refuses every later Append.
@@ -189,6 +196,10 @@ class Journal {
   std::vector<Marker> Markers() const;
   // True after the first start that made this directory, until closed.
   bool created() const;
+  // Now, for ages: a wall clock that jumps does not make anything old.
+  SystemTime AgeNow() const;
+  // How far a wall clock that has jumped, and is not followed, is from accept time; otherwise 0.
+  Micros ClockOffset() const;
   // False after a storage error.
   bool healthy() const;
 

@@ -14,6 +14,7 @@
 #include "spool/cursor.h"
 #include "spool/journal.h"
 #include "spool/rocks_store.h"
+#include "spool/volume.h"
 #include "spool/watermark.h"
 
 namespace spool {
@@ -33,6 +34,7 @@ struct StreamState {
   StreamOptions options;
   bool configured = false;
   std::atomic<bool> full{false};
+  std::atomic<uint64_t> needed_bytes{0};  // of what some target still needs, as last looked at
   // Guarded by JournalState::mutex; `end` and what follows change only on the writer's thread.
   Trim trim;
   Sequence end{1};  // after the last event of this stream
@@ -67,6 +69,7 @@ struct KeptMarker {
 struct JournalState {
   JournalOptions options;
   std::unique_ptr<AcceptClock> accept_clock;
+  std::unique_ptr<Volume> volume;
   Watermark watermark;  // the writer's, but for the janitor's Sync
   std::unique_ptr<RocksStore> store;
   FamilyId meta;
@@ -81,10 +84,8 @@ struct JournalState {
   std::map<std::string, CursorData, std::less<>> cursors;
   std::deque<KeptMarker> markers;  // rising numbers
   uint64_t next_marker = 1;
-  bool disk_low = false;
   std::atomic<bool> failed{false};
   std::optional<Error> failure;
-  std::atomic<bool> disk_full{false};
 
   // Writes; a failure is final for the whole journal.
   Status Write(const StoreBatch& batch, bool sync);

@@ -5,10 +5,13 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <mutex>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -36,9 +39,37 @@ class TrimFilter final : public rocksdb::CompactionFilter {
   bool IgnoreSnapshots() const override { return true; }
   const char* Name() const override { return "spool.trim"; }
   void Raise(uint64_t below) const { below_.store(below, std::memory_order_relaxed); }
+  uint64_t below() const { return below_.load(std::memory_order_relaxed); }
 
  private:
   mutable std::atomic<uint64_t> below_{0};
+};
+
+// The first failure of the database's own work, for whoever wants to know.
+class BackgroundErrors final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    Error error = ToError("the database failed", *status);
+    error.code = Code::kStorage;
+    std::unique_lock lock(mutex_);
+    if (error_) return;
+    error_ = error;
+    const auto told = told_;
+    lock.unlock();
+    if (told) told(error);
+  }
+  void Tell(std::function<void(const Error&)> told) {
+    std::unique_lock lock(mutex_);
+    told_ = told;
+    const auto error = error_;
+    lock.unlock();
+    if (error) told(*error);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Error> error_;              // guarded by mutex_
+  std::function<void(const Error&)> told_;  // guarded by mutex_
 };
 
 // RocksDB's own log goes nowhere unless it warns: its LOG files would eat the volume.
@@ -113,6 +144,7 @@ void StoreBatch::Delete(FamilyId family, std::string_view key) {
 
 struct RocksStore::Impl {
   std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(size_t{32} << 20);
+  std::shared_ptr<BackgroundErrors> errors = std::make_shared<BackgroundErrors>();
   std::vector<std::unique_ptr<TrimFilter>> filters;
   std::vector<std::string> names;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
@@ -206,9 +238,12 @@ Result<std::string> RocksStore::Salvage(const std::string& dir, bool anew) {
 
 Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
                                                      const std::vector<std::string>& families,
-                                                     rocksdb::Env* env, DamagedLog log) {
+                                                     rocksdb::Env* env, int open_tables_max,
+                                                     DamagedLog log) {
   auto impl = std::make_unique<Impl>();
-  const rocksdb::DBOptions options = DatabaseOptions(env, log);
+  rocksdb::DBOptions options = DatabaseOptions(env, log);
+  options.listeners.push_back(impl->errors);
+  options.max_open_files = open_tables_max;
   std::vector<std::string> names;
   options.env->CreateDirIfMissing(dir).PermitUncheckedError();  // Open says what is wrong
   if (Exists(dir, env)) {
@@ -307,6 +342,44 @@ void RocksStore::DropBefore(FamilyId family, std::string_view key) {
   if (!deleted.ok()) {
     log::Warn("Trimmed files could not be removed yet.", {{"detail", deleted.ToString()}});
   }
+}
+
+void RocksStore::Reclaim(uint64_t free_bytes) {
+  constexpr uint64_t kLogWorthIt = uint64_t{8} << 20;
+  constexpr uint64_t kMargin = uint64_t{4} << 20;
+  uint64_t unflushed = 0;
+  uint64_t logs = 0;
+  impl_->db->GetAggregatedIntProperty("rocksdb.cur-size-all-mem-tables", &unflushed);
+  rocksdb::VectorLogPtr files;
+  if (impl_->db->GetSortedWalFiles(files).ok()) {
+    for (const auto& file : files) logs += file->SizeFileBytes();
+  }
+  rocksdb::Status status;
+  if (logs > kLogWorthIt && unflushed + kMargin < free_bytes) {
+    status = impl_->db->Flush(rocksdb::FlushOptions(), impl_->handles);
+  }
+  for (size_t i = 0; status.ok() && i < impl_->handles.size(); ++i) {
+    if (impl_->filters[i]->below() == 0) continue;
+    const std::string end = codec::SequenceKey(impl_->filters[i]->below());
+    rocksdb::ColumnFamilyMetaData meta;
+    impl_->db->GetColumnFamilyMetaData(impl_->handles[i], &meta);
+    if (meta.levels.empty()) continue;
+    uint64_t garbage = 0;
+    uint64_t whole = 0;  // what may be written anew
+    for (const auto& file : meta.levels.front().files) {
+      if (file.largestkey < end) garbage += file.size;
+      if (file.smallestkey < end) whole += file.size;
+    }
+    if (garbage == 0 || whole - garbage + kMargin > free_bytes) continue;
+    const rocksdb::Slice last = ToSlice(end);
+    status =
+        impl_->db->CompactRange(rocksdb::CompactRangeOptions(), impl_->handles[i], nullptr, &last);
+  }
+  if (!status.ok()) log::Warn("Room could not be made yet.", {{"detail", status.ToString()}});
+}
+
+void RocksStore::OnBackgroundError(std::function<void(const Error&)> told) {
+  impl_->errors->Tell(std::move(told));
 }
 
 uint64_t RocksStore::DiskBytes() const {

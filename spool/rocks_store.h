@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,7 +54,7 @@ class RocksStore {
   // otherwise.
   static Result<std::unique_ptr<RocksStore>> Open(const std::string& dir,
                                                   const std::vector<std::string>& families,
-                                                  rocksdb::Env* env,
+                                                  rocksdb::Env* env, int open_tables_max = 256,
                                                   DamagedLog log = DamagedLog::kRefused);
   // What is there, without changing a byte: Write must not be called. Errors as Open.
   static Result<std::unique_ptr<RocksStore>> OpenReadOnly(const std::string& dir,
@@ -102,6 +103,14 @@ class RocksStore {
   // Keys of the family below `key` are garbage from now on: whole files go at once, the rest when
   // the database next rewrites them.
   void DropBefore(FamilyId family, std::string_view key);
+
+  // Gives room back that DropBefore could not: flushes what keeps logs, and rewrites the newest
+  // tables without their garbage. Needs room itself first, for which `free_bytes` must suffice.
+  void Reclaim(uint64_t free_bytes);
+
+  // Called once, on a thread of the database, when it has failed by itself, as in writing a table:
+  // every later Write fails. At once if it has already.
+  void OnBackgroundError(std::function<void(const Error&)> told);
 
   uint64_t DiskBytes() const;  // files of the database
   // The table file that may hold the key; "" when it is in none.

@@ -44,6 +44,14 @@ kills() {
   SPOOL_CRASH_SEED=$seed SPOOL_POINT_COUNT=$((10 * times)) \
     step "kills at named points" 0 "$seed" suite crash 'Points/*'
   SPOOL_CRASH_SEED=$seed step "broker kills" 12 "$seed" suite crash '*ABroker*'
+  SPOOL_CRASH_SEED=$seed SPOOL_STORAGE_COUNT=$((200 * times)) \
+    step "refused calls of the program" 0 "$seed" suite machine 'StorageError.*'
+  step "full volumes" 6 - suite machine 'FullDisk.*'
+  step "clock jumps" 6 - suite machine 'ClockJump.*'
+  step "descriptors and signals" 5 - suite machine 'Descriptors.*:Ended.*'
+  SPOOL_HALT_COUNT=60 step "seconds halted" 0 - suite machine 'Halted.*'
+  SPOOL_MEMORY_COUNT=$((60 * times)) step "seconds under a memory limit" 0 - \
+    suite machine 'Memory.*'
 }
 
 # The journal in this process.

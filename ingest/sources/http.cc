@@ -10,6 +10,7 @@ namespace spool {
 namespace {
 
 constexpr int kRetryAfterSeconds = 1;
+constexpr int kFullRetryAfterSeconds = 5;  // room comes as targets are served, or by hand
 
 struct Answer503 {
   std::string_view code;
@@ -32,7 +33,8 @@ Answer503 AnswerFor(Code code) {
 
 net::HttpResponse Unavailable(Code code) {
   const Answer503 answer = AnswerFor(code);
-  return net::Problem(503, answer.code, answer.detail, -1, kRetryAfterSeconds);
+  return net::Problem(503, answer.code, answer.detail, -1,
+                      code == Code::kFull ? kFullRetryAfterSeconds : kRetryAfterSeconds);
 }
 
 std::string Bound(Sequence sequence, uint32_t stored) {

@@ -392,6 +392,16 @@ TEST_F(PumpTest, PutsAsideWhatGrowsTooOldDuringAnOutage) {
   EXPECT_LT(journal_.Dead("t")[0].first_failed, journal_.Dead("t")[0].last_failed);
 }
 
+TEST_F(PumpTest, AClockThatJumpsMakesNothingTooOld) {
+  options_.age_max = minutes(10);
+  journal_.Fill(5);
+  clock_.Step(std::chrono::hours(24 * 3650));
+  Start();
+  EXPECT_EQ(RunOn(), Step::kIdle);
+  EXPECT_EQ(sink_.messages(), 5U);
+  EXPECT_TRUE(journal_.Dead("t").empty());
+}
+
 TEST_F(PumpTest, LingersForAFullerBatchButNotForAFullOne) {
   options_.batch.events = 10;
   options_.batch.wait = milliseconds(200);

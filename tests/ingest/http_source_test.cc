@@ -239,7 +239,7 @@ TEST_F(HttpSourceTest, AFullDiskIsAnsweredWith503AndStoresNothing) {
   for (const std::string_view body : {R"({"a":1})", "no json"}) {
     const RawAnswer answer = Post("/v1/events", body);
     EXPECT_EQ(answer.status, 503);
-    EXPECT_EQ(answer.Header("retry-after"), "1");
+    EXPECT_EQ(answer.Header("retry-after"), "5");
     EXPECT_THAT(answer.body, HasSubstr("\"journal_full\""));
   }
   EXPECT_TRUE(Stored(/*special=*/true).empty());

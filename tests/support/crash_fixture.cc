@@ -26,7 +26,7 @@ uint64_t SequenceOf(const json& event) {
 
 }  // namespace
 
-Crash::Crash() : nats_(NatsServer::Start()) {
+Crash::Crash(const std::string& journal) : nats_(NatsServer::Start()) {
   if (nats_ == nullptr) std::abort();  // has said why
   const char* given = std::getenv("SPOOL_CRASH_SEED");
   seed_ = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
@@ -38,7 +38,7 @@ Crash::Crash() : nats_(NatsServer::Start()) {
   const std::string common = ", start: beginning, retry: { first: 20ms, max: 200ms } }\n";
   std::ofstream(dir_ / "spool.yaml")
       << "version: 1\ndata_dir: " << dir_ / "data"
-      << "\njournal: { disk_reserve: 0 }\n"
+      << "\njournal: " << journal << "\n"
       << "admin: { address: \"" << admin_ << "\" }\n"
       << "streams: { kubernetes-events: { retention: { age: 1m } } }\n"
       << "sources:\n  web: { type: http, address: \"" << ingest_ << "\" }\n"

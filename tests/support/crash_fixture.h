@@ -22,7 +22,8 @@ namespace spool::testing {
 // One thread. The seed is SPOOL_CRASH_SEED or random, and told with each failure.
 class Crash : public ::testing::Test {
  protected:
-  Crash();
+  // `journal` is the configuration's section of that name.
+  explicit Crash(const std::string& journal = "{ disk_reserve: 0 }");
 
   std::unique_ptr<Spoold> Start(const std::vector<std::string>& under = {});
   std::string log() const { return dir_ / "log"; }

@@ -44,6 +44,11 @@ size_t Producers::acknowledgements() {
   return acknowledged_.size();
 }
 
+std::chrono::steady_clock::time_point Producers::last_acknowledged() {
+  const std::lock_guard lock(mutex_);
+  return last_acknowledged_;
+}
+
 Producers::Batch Producers::Take(std::mt19937_64& random) {
   const std::lock_guard lock(mutex_);
   const auto oldest = std::chrono::steady_clock::now() - std::chrono::seconds(20);
@@ -72,10 +77,12 @@ void Producers::Run(uint64_t seed) {
     call.url = url_;
     call.headers = {{"Content-Type", "application/cloudevents-batch+json"}};
     call.body = body;
+    const auto begun = std::chrono::steady_clock::now();
     const net::HttpAnswer answer = client->Perform(call);
     const std::lock_guard lock(mutex_);
     if (!answer.error && answer.status / 100 == 2) {
       acknowledged_.push_back(batch);
+      last_acknowledged_ = std::max(last_acknowledged_, begun);
       continue;
     }
     in_doubt_.emplace_back(batch, std::chrono::steady_clock::now());

@@ -39,6 +39,8 @@ class Producers {
   uint64_t refused() const { return refused_; }
   // Any thread, any time.
   size_t acknowledgements();
+  // When the request was begun that was begun last of those that were acknowledged.
+  std::chrono::steady_clock::time_point last_acknowledged();
 
  private:
   using Batch = std::pair<uint64_t, uint64_t>;  // first, count
@@ -59,6 +61,7 @@ class Producers {
   std::vector<Batch> acknowledged_;
   uint64_t in_doubt_total_ = 0;
   uint64_t refused_ = 0;
+  std::chrono::steady_clock::time_point last_acknowledged_;
 };
 
 }  // namespace spool::testing

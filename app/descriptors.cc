@@ -1,0 +1,70 @@
+#include "app/descriptors.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace spool {
+namespace {
+
+constexpr uint64_t kOwn = 64;         // standard streams, event loops, the database's log and so on
+constexpr uint64_t kATarget = 8;      // its connections, its files, and those of its replays
+constexpr uint64_t kTablesMin = 32;   // files of the database
+constexpr uint64_t kAdminMin = 16;    // connections
+constexpr uint64_t kASourceMin = 16;  // connections
+
+}  // namespace
+
+uint64_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlimit raised{limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
+  }
+  return limit.rlim_cur;
+}
+
+Status FitDescriptors(uint64_t limit, Config* config) {
+  uint64_t targets = 0;
+  for (const TargetConfig& target : config->targets) {
+    targets += kATarget;
+    if (const auto* webhook = std::get_if<WebhookSettings>(&target.settings.sink.of)) {
+      targets += static_cast<uint64_t>(std::max(0, webhook->concurrency));
+    }
+  }
+  const uint64_t sources = std::max<uint64_t>(config->http_sources.size(), 1);
+  const uint64_t least = kOwn + targets + kTablesMin + kAdminMin + sources * kASourceMin;
+  if (limit < least) {
+    return Fail(Code::kInvalid, "the process may open " + std::to_string(limit) +
+                                    " files, and this configuration needs at least " +
+                                    std::to_string(least) + ": raise the limit (ulimit -n)");
+  }
+  uint64_t left = limit - kOwn - targets;
+  const auto take = [&left](uint64_t wanted, uint64_t share, uint64_t min) {
+    const uint64_t taken = std::clamp(left / share, min, std::max(min, wanted));
+    left -= std::min(left, taken);
+    return taken;
+  };
+  JournalOptions& journal = config->journal;
+  journal.open_tables_max =
+      static_cast<int>(take(static_cast<uint64_t>(journal.open_tables_max), 4, kTablesMin));
+  config->admin.connections = take(config->admin.connections, 8, kAdminMin);
+  for (size_t i = 0; i < config->http_sources.size(); ++i) {
+    HttpSourceSettings& source = config->http_sources[i];
+    const uint64_t share = left / (config->http_sources.size() - i);
+    left -= std::min(share, uint64_t{source.limits.connections});
+    if (source.limits.connections <= share) continue;
+    log::Warn("The limit on open files leaves a source fewer connections than it is configured to.",
+              {{"source", source.name},
+               {"connections", share},
+               {"configured", source.limits.connections},
+               {"open_files", limit}});
+    source.limits.connections = share;
+  }
+  return {};
+}
+
+}  // namespace spool
