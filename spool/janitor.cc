@@ -12,6 +12,7 @@ namespace spool {
 namespace {
 
 constexpr std::chrono::seconds kEvery{1};
+constexpr Millis kSoon{100};
 constexpr int kChunksPerPass = 4096;
 constexpr uint64_t kDiskBytesPerPass = uint64_t{8} << 20;  // at least, when the disk is low
 constexpr std::chrono::seconds kReclaimEvery{5};
@@ -57,9 +58,19 @@ struct Janitor::Sweep {
 Janitor::Janitor(JournalState& state) : state_(state) {
   for (const auto& stream : state_.streams) NoteNeeded(*stream);
   Forecast();
+  state_.volume->OnLess([this] {
+    urgent_ = true;
+    wait_.notify_all();
+  });
   thread_ = StartThread("janitor", [this](std::stop_token stop) {
-    std::unique_lock lock(wait_mutex_);
-    while (!wait_.wait_for(lock, stop, kEvery, [&] { return stop.stop_requested(); })) {
+    Millis pause = kEvery;
+    while (!stop.stop_requested()) {
+      {
+        std::unique_lock lock(wait_mutex_);
+        wait_.wait_for(lock, stop, pause, [&] { return urgent_.load(); });
+      }
+      if (stop.stop_requested()) return;
+      urgent_ = false;
       if (auto done = RunOnce(); !done && !state_.failed) {
         static log::Limiter limiter(60);
         uint64_t held = 0;
@@ -67,12 +78,14 @@ Janitor::Janitor(JournalState& state) : state_(state) {
           log::Error("Retention cannot work on the journal.", {{"detail", done.error().message}});
         }
       }
-      if (stop.stop_requested()) return;
+      // What is written meanwhile may be more than one pass gives up.
+      pause = gave_way_ && state_.volume->room() >= Room::kReserve ? kSoon : Millis(kEvery);
     }
   });
 }
 
 Janitor::~Janitor() {
+  state_.volume->OnLess([] {});
   thread_.request_stop();
   wait_.notify_all();
 }
@@ -154,6 +167,7 @@ Status Janitor::RunOnce() {
       note(TrimByAgeAndSize(*stream, now, more));
     }
   }
+  gave_way_ = false;
   if (state_.volume->room() != Room::kAmple) note(TrimForDisk(now));
   KeepRoom();
   for (const auto& stream : state_.streams) NoteNeeded(*stream);
@@ -244,6 +258,7 @@ Status Janitor::TrimForDisk(SystemTime now) {
     look(*chosen);
   }
   for (Sweep& sweep : sweeps) {
+    if (sweep.trim.sequence != sweep.begun.sequence) gave_way_ = true;
     if (auto finished = Finish(sweep, "disk", now); !finished) return finished;
   }
   return first;

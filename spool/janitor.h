@@ -1,6 +1,7 @@
 // Applies retention: once a second it asks of each stream's oldest chunks whether they may go.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -29,11 +30,13 @@ class Janitor {
 
   JournalState& state_;
   std::mutex pass_;
-  FillRate fill_rate_;      // guarded by pass_
-  bool trimmed_ = false;    // guarded by pass_: something was, since the last reclaiming
-  SteadyTime reclaimed_{};  // guarded by pass_
+  FillRate fill_rate_;                 // guarded by pass_
+  std::atomic<bool> gave_way_{false};  // in the last pass, for the disk
+  bool trimmed_ = false;               // guarded by pass_: something was, since the last reclaiming
+  SteadyTime reclaimed_{};             // guarded by pass_
   mutable std::mutex disk_mutex_;
   DiskStatus disk_;
+  std::atomic<bool> urgent_{false};  // there is less room than before
   std::mutex wait_mutex_;
   std::condition_variable_any wait_;
   std::jthread thread_;

@@ -69,6 +69,7 @@ void Volume::Look() {
   const Room now = marks_.Judge(free, before);
   if (now == before) return;
   room_ = now;
+  if (now > before) less_();
   const log::Fields fields{{"free_bytes", free}, {"reserve_bytes", reserve_}};
   if (now >= Room::kReserve && before < Room::kReserve) {
     log::Error(

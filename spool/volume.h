@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -49,6 +50,13 @@ class Volume {
  public:
   Volume(std::string dir, uint64_t reserve_bytes);
 
+  // Called whenever the room has become less, by whoever looked; not any more once another one is
+  // given.
+  void OnLess(std::function<void()> told) {
+    const std::lock_guard lock(look_);
+    less_ = std::move(told);
+  }
+
   // Asks the volume, and logs when its room has changed. Without an answer nothing changes.
   void Look();
   // So much was written since the last call: looks again long before that could be the reserve.
@@ -68,6 +76,7 @@ class Volume {
   const uint64_t reserve_;
   const RoomMarks marks_;
   std::mutex look_;
+  std::function<void()> less_ = [] {};  // guarded by look_
   std::atomic<Room> room_{Room::kAmple};
   std::atomic<uint64_t> free_{0};
   std::atomic<uint64_t> capacity_{0};

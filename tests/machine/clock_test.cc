@@ -17,8 +17,8 @@ class ClockJump : public OnAVolume {
     // The webhook's target has a limit on age, which a jump must not reach.
     return Start("64MiB",
                  "  aged: { type: webhook, format: batch, url: \"" + aged_.url() +
-                     "\", start: beginning, max_age: 1h, retry: { first: 20ms, max: 200ms } }\n"
-                     "streams: { kubernetes-events: { retention: { age: 1h } } }\n",
+                     "\", start: beginning, max_age: 12h, retry: { first: 20ms, max: 200ms } }\n"
+                     "streams: { kubernetes-events: { retention: { age: 12h } } }\n",
                  shim_.under());
   }
   void Jump(int64_t seconds) { shim_.control().clock_offset = seconds; }
@@ -56,7 +56,7 @@ TEST_F(ClockJump, OfYearsBothWaysEvictsNothingAndKeepsTheOrder) {
   const std::string before = Events().back()["acceptedtime"];
   EXPECT_EQ(MetricOf(admin_, "spool_clock_offset_seconds"), 0);
 
-  aged_.Answer(503);  // what waits is older than an hour by a clock that has jumped
+  aged_.Answer(503);  // what waits is older than that by a clock that has jumped
   EXPECT_EQ(Post(id)["stored"], 1);
   ++id;
   for (const int64_t offset : {kYears, -kYears, 3 * kYears, int64_t{0}}) {
@@ -92,7 +92,9 @@ TEST_F(ClockJump, OfYearsBothWaysEvictsNothingAndKeepsTheOrder) {
   const std::string name = replay.Json()["id"];
   EXPECT_TRUE(WaitUntil(
       [&] { return Call("GET", admin_, "/api/v1/replays/" + name).Json()["state"] == "done"; }));
-  EXPECT_EQ(Call("GET", admin_, "/api/v1/replays/" + name).Json()["delivered"], id - 4);
+  const int replayed = Call("GET", admin_, "/api/v1/replays/" + name).Json()["delivered"];
+  EXPECT_GE(replayed, id - 4);  // and what was accepted in the same instant
+  EXPECT_LE(replayed, id);
 }
 
 TEST_F(ClockJump, OverARestartEvictsNothingAndTheClockIsFollowedOnceItIsSetRight) {

@@ -111,7 +111,9 @@ TEST_F(FullDisk, SettledEventsGoFirstAndThenTheOldestOfStreamsThatSaySo) {
   for (const json& marker : Call("GET", admin_, "/api/v1/markers").Json()["items"]) {
     if (marker["cause"] == "disk") marked += marker["undelivered"].get<uint64_t>();
   }
-  EXPECT_EQ(marked, undelivered());
+  // The batch in hand is delivered although it has been evicted meanwhile.
+  EXPECT_GE(marked, undelivered());
+  EXPECT_LE(marked, undelivered() + 1000);
   CheckStored();
 }
 
@@ -119,6 +121,8 @@ TEST_F(FullDisk, SettledEventsGoFirstAndThenTheOldestOfStreamsThatSaySo) {
 TEST_F(FullDisk, AWriteThatFindsNoSpaceEndsTheProcessAndTheFullVolumeOpensAgain) {
   auto spoold = Start("0");
   ASSERT_TRUE(WaitReady()) << Told();
+  const auto reserved = [&] { return access((dir_ / "data/RESERVE").c_str(), F_OK) == 0; };
+  ASSERT_TRUE(WaitUntil(reserved)) << Told();
   Load(100);
   load_->Begin({});
   ASSERT_TRUE(volume_.FillTo(0));
@@ -139,7 +143,7 @@ TEST_F(FullDisk, AWriteThatFindsNoSpaceEndsTheProcessAndTheFullVolumeOpensAgain)
   volume_.RemoveFilling();
   EXPECT_TRUE(WaitUntil([&] { return PostRaw(ingest_, "{\"a\":1}")->status == 200; }, kRecovers));
   // The reserve file is made again.
-  EXPECT_TRUE(WaitUntil([&] { return access((dir_ / "data/RESERVE").c_str(), F_OK) == 0; }));
+  EXPECT_TRUE(WaitUntil(reserved));
 }
 
 // The volume is filled at once under load, again and again, and no reserve file is left in the end.
