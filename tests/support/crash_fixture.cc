@@ -211,7 +211,8 @@ void Crash::CheckEverything() {
       history.places.emplace(delivery.number, delivery.sequence);
     }
   }
-  EXPECT_EQ(ToText(Judge(history, found)), "");
+  const std::string wrong = ToText(Judge(history, found));
+  EXPECT_TRUE(wrong.empty()) << wrong;
   for (const auto& [name, stream] : found.streams) evicted_[name] = stream.evicted;
   Report(history, found);
 }
