@@ -68,6 +68,15 @@ faults() {
   step "random operations" 30 1..30 "$bin/test_model"
 }
 
+# Bugs that are planted in a copy of the tree: each must turn its command red.
+bugs() {
+  local name
+  step "green without a bug" 1 - tests/bugs/run.sh --sound
+  for name in $(tests/bugs/run.sh --list); do
+    step "bug $name" 1 - tests/bugs/run.sh --bug "$name"
+  done
+}
+
 sanitizer() {
   ./dev build --preset "$1" && SPOOL_POWER_COUNT=40 SPOOL_IO_COUNT=24 SPOOL_DAMAGE_COUNT=60 \
     ctest --preset "$1" -j 1 -L '^(base|net|spool|model|faults|ingest|forward|sim|replay)$'
@@ -75,6 +84,7 @@ sanitizer() {
 
 slower() {
   faults
+  bugs
   step "address and undefined sanitizers" - - sanitizer debug
   step "thread sanitizer" - - sanitizer tsan
   step "fuzzing" - - ./dev fuzz all "$fuzz_seconds"

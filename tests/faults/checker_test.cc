@@ -37,8 +37,8 @@ Story Good() {
   story.history.evicted = {{"short", 2}};
 
   story.found.end = 11;
-  story.found.streams["short"] = {6, 2, 2, 2, true};
-  story.found.streams["plain"] = {3, 0, 0, 6, false};
+  story.found.streams["short"] = {6, 2, 2, 2, true, true, 2, 2};
+  story.found.streams["plain"] = {3, 0, 0, 6};
   for (uint64_t i = 0; i < 8; ++i) {
     const uint64_t number = 102 + i;
     const bool is_short = number == 105 || number == 106;
@@ -69,7 +69,7 @@ Story Good() {
   last.account = cursor.account;
   last.ended = 20;
   story.history.cursors["target/t"] = {begun, earlier, last};
-  for (uint64_t n = 102; n < 108; ++n) story.history.deliveries["t"].push_back({n, n - 99});
+  for (uint64_t n = 102; n < 108; ++n) story.history.deliveries["t"].push_back({n, n - 99, n * 17});
   return story;
 }
 
@@ -86,7 +86,7 @@ Story Drained() {
   state.account = cursor.account;
   state.ended = 30;
   story.history.cursors["target/t"].push_back(state);
-  for (uint64_t n = 108; n < 110; ++n) story.history.deliveries["t"].push_back({n, n - 99});
+  for (uint64_t n = 108; n < 110; ++n) story.history.deliveries["t"].push_back({n, n - 99, n * 17});
   return story;
 }
 
@@ -157,6 +157,16 @@ const std::vector<Lie>& Lies() {
          Renumber(s);
        }},
       {"refused and stored", "risen", [](Story& s) { s.history.gone.insert(109); }},
+      {"refused and there", "refused",
+       [](Story& s) { s.history.requests[3].outcome = SentRequest::Outcome::kRefused; }},
+      {"acknowledged though the disk had failed", "false_ack",
+       [](Story& s) {
+         s.history.outages = {{s.history.requests[2].ended, 0}};
+       }},
+      {"acknowledged before the journal was opened anew", "false_ack",
+       [](Story& s) {
+         s.history.outages = {{s.history.requests[2].ended, s.history.requests[3].ended + 1}};
+       }},
       {"moved since it was last seen", "moved", [](Story& s) { s.history.places[104] = 4; }},
       {"the chain of hashes broken", "chain",
        [](Story& s) { s.found.chain_breaks.push_back("chunk at 6 does not follow chunk at 3"); }},
@@ -179,18 +189,79 @@ const std::vector<Lie>& Lies() {
          CursorOf(s).account = {10, 0, 0, 0, 0, 0, 10, 0, 0};
          CursorOf(s).dead_letters.clear();
        }},
+      {"a cursor that went back", "cursor_back",
+       [](Story& s) {
+         CursorState back = s.history.cursors["target/t"][1];
+         back.ended = 25;
+         s.history.cursors["target/t"].push_back(back);
+       }},
+      {"a cursor behind its last place without a restart", "cursor_back",
+       [](Story& s) { CursorOf(s).next = 5; }},
+      {"a cursor beyond what was given", "cursor_ahead",
+       [](Story& s) { s.history.deliveries["t"].erase(s.history.deliveries["t"].begin() + 3); }},
+      {"a skip that skipped less than it counts", "cursor_ahead",
+       [](Story& s) {
+         auto& deliveries = s.history.deliveries["t"];
+         deliveries.erase(deliveries.begin() + 2, deliveries.begin() + 4);
+         CursorOf(s).account.skipped = 1;
+       }},
+      {"more counted as delivered than was given", "account",
+       [](Story& s) { s.history.deliveries["t"].resize(4); }},
+      {"counted as filtered, and no route says so", "account",
+       [](Story& s) {
+         --CursorOf(s).account.delivered;
+         ++CursorOf(s).account.filtered;
+       }},
       {"a cursor gone", "cursor_undone", [](Story& s) { s.found.cursors.clear(); }},
       {"evicted without a marker", "marker", [](Story& s) { s.found.streams["short"].marked = 0; }},
+      {"evicted without counting it in the metrics", "marker",
+       [](Story& s) { s.found.streams["short"].metered = 1; }},
       {"evicted what must be kept", "eviction_forbidden",
        [](Story& s) { s.found.streams["short"].may_evict = false; }},
+      {"evicted before the target had it", "eviction_forbidden",
+       [](Story& s) {
+         s.found.streams["short"].may_lose = false;
+         CursorOf(s).places["short"] = 1;
+       }},
+      {"counted as evicted where nothing may be lost", "eviction_forbidden",
+       [](Story& s) { s.found.streams["short"].may_lose = false; }},
+      {"a loss that its marker does not tell", "marker",
+       [](Story& s) { s.found.streams["short"].undelivered = 1; }},
       {"an eviction undone", "eviction_undone", [](Story& s) { s.history.evicted["short"] = 3; }},
       {"delivered and not in the journal", "delivered_unknown",
        [](Story& s) {
-         s.history.deliveries["t"].push_back({777, 11});
+         s.history.deliveries["t"].push_back({777, 11, 0});
        }},
       {"delivered under another sequence", "delivered_unknown",
        [](Story& s) {
-         s.history.deliveries["t"].push_back({104, 9});
+         s.history.deliveries["t"].push_back({104, 9, 104 * 17});
+       }},
+      {"delivered with other bytes", "delivered_altered",
+       [](Story& s) { s.history.deliveries["t"][1].hash ^= 1; }},
+      {"delivered where no route leads", "delivered_unknown",
+       [](Story& s) { s.history.unwanted["t"] = {104}; }},
+      {"delivered again though nothing was wrong", "delivered_again",
+       [](Story& s) {
+         s.history.deliveries["t"].push_back({104, 5, 104 * 17});
+       }},
+      {"delivered again before anything was wrong", "delivered_again",
+       [](Story& s) {
+         for (Delivery& delivery : s.history.deliveries["t"]) delivery.time = 10;
+         s.history.deliveries["t"].push_back({104, 5, 104 * 17, 12});
+         s.history.disturbed["t"] = {14};
+       }},
+      {"delivered again in another order", "delivered_again",
+       [](Story& s) {
+         s.history.restarts = {14};
+         s.history.deliveries["t"].push_back({105, 6, 105 * 17});
+         s.history.deliveries["t"].push_back({104, 5, 104 * 17});
+       }},
+      {"more delivered again than was in hand", "delivered_again",
+       [](Story& s) {
+         s.history.restarts = {14};
+         s.history.in_hand_max = 1;
+         s.history.deliveries["t"].push_back({104, 5, 104 * 17});
+         s.history.deliveries["t"].push_back({105, 6, 105 * 17});
        }},
       {"delivered out of order", "delivered_order",
        [](Story& s) { std::swap(s.history.deliveries["t"][0], s.history.deliveries["t"][1]); }},
@@ -207,17 +278,39 @@ TEST(Checker, FindsNothingWrongWithAnHonestHistory) {
 TEST(Checker, AllowsWhatIsAllowed) {
   Story unsynced = Good();  // an advance that no sync had reached
   unsynced.history.synced = 0;
+  unsynced.history.restarts = {25};
   CursorOf(unsynced).next = 1;
   CursorOf(unsynced).account = {10, 0, 0, 0, 0, 0, 10, 0, 0};
   CursorOf(unsynced).dead_letters.clear();
   EXPECT_EQ(ToText(Judge(unsynced.history, unsynced.found)), "");
-  Story repeated = Good();  // a delivery that was made again, in order
-  repeated.history.deliveries["t"].push_back({104, 5});
-  repeated.history.deliveries["t"].push_back({105, 6});
+  Story repeated = Good();  // deliveries that were made again, in order, after a fault
+  for (Delivery& delivery : repeated.history.deliveries["t"]) delivery.time = 10;
+  repeated.history.disturbed["t"] = {11};
+  repeated.history.in_hand_max = 2;
+  repeated.history.deliveries["t"].push_back({104, 5, 104 * 17, 12});
+  repeated.history.deliveries["t"].push_back({105, 6, 105 * 17, 13});
   EXPECT_EQ(ToText(Judge(repeated.history, repeated.found)), "");
   Story doubtful = Good();  // nobody knows whether the last request was stored: it was
   doubtful.history.requests[3].outcome = SentRequest::Outcome::kUnknown;
   EXPECT_EQ(ToText(Judge(doubtful.history, doubtful.found)), "");
+  Story recovered = Good();  // the disk failed, and the journal was opened anew before the last
+  recovered.history.outages = {
+      {recovered.history.requests[1].ended, recovered.history.requests[2].begun}};
+  EXPECT_EQ(ToText(Judge(recovered.history, recovered.found)), "");
+  Story refused = Good();  // refused at first, and taken when it was sent again
+  SentRequest before = refused.history.requests[3];
+  before.outcome = SentRequest::Outcome::kRefused;
+  refused.history.requests.insert(refused.history.requests.end() - 1, before);
+  EXPECT_EQ(ToText(Judge(refused.history, refused.found)), "");
+  Story routed = Good();  // one was not for the target
+  routed.history.unwanted["t"] = {104};
+  routed.history.deliveries["t"].erase(routed.history.deliveries["t"].begin() + 2);
+  for (Account* account :
+       {&CursorOf(routed).account, &routed.history.cursors["target/t"].back().account}) {
+    --account->delivered;
+    ++account->filtered;
+  }
+  EXPECT_EQ(ToText(Judge(routed.history, routed.found)), "");
 }
 
 TEST(Checker, SeesEachLie) {
@@ -243,6 +336,12 @@ TEST(Checker, SeesWhatATargetNeverHad) {
   counted.history.deliveries["t"].pop_back();
   EXPECT_NE(ToText(Judge(counted.history, counted.found)).find("delivered_never"),
             std::string::npos);
+  Story gone = Drained();  // evicted before the target had it, and only one of two is counted so
+  --CursorOf(gone).account.evicted;
+  ++CursorOf(gone).account.skipped;
+  EXPECT_EQ(ToText(Judge(gone.history, gone.found)).find("delivered_never"), std::string::npos);
+  --CursorOf(gone).account.skipped;
+  EXPECT_NE(ToText(Judge(gone.history, gone.found)).find("delivered_never"), std::string::npos);
 }
 
 }  // namespace

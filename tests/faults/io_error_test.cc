@@ -86,7 +86,6 @@ class Life {
       return "on_fatal was called " + std::to_string(driver_.fatal_calls()) + " times";
     }
     if (driver_.an_append_was_never_answered()) return "an append was never answered";
-    if (driver_.acknowledged_after_fatal() > 0) return "acknowledged after a failure";
     disk.Heal();
     if (auto opened = driver_.Open(); !opened) return "refused: " + opened.error().message;
     auto found = driver_.Look();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,6 +48,14 @@ struct CursorState {
 struct Delivery {
   uint64_t number = 0;
   uint64_t sequence = 0;
+  uint64_t hash = 0;  // of its bytes
+  uint64_t time = 0;  // 0: only the order of a target's deliveries is known
+};
+
+// From a refused write or sync until the journal was opened anew; 0: it was not.
+struct Outage {
+  uint64_t begun = 0;
+  uint64_t ended = 0;
 };
 
 struct History {
@@ -54,9 +63,16 @@ struct History {
   std::map<std::string, std::vector<CursorState>> cursors;
   std::map<std::string, uint64_t> evicted;  // of each stream, as retention said last
   std::map<std::string, std::vector<Delivery>> deliveries;  // by target
-  std::map<uint64_t, uint64_t> places;                      // sequences of events, as found before
-  std::set<uint64_t> gone;  // sent, and found not to be stored; may not come back
-  uint64_t synced = 0;      // the latest `begun` of all that was promised to be durable
+  std::map<std::string, std::set<uint64_t>> unwanted;       // no route leads them to the target
+  // Moments after which a target may be given again what it had: its own faults, and ends of the
+  // program that were not in order.
+  std::map<std::string, std::vector<uint64_t>> disturbed;
+  std::vector<uint64_t> restarts;
+  uint64_t in_hand_max = 0;  // so many at most after each of them; 0: any number
+  std::vector<Outage> outages;
+  std::map<uint64_t, uint64_t> places;  // sequences of events, as found before
+  std::set<uint64_t> gone;              // sent, and found not to be stored; may not come back
+  uint64_t synced = 0;                  // the latest `begun` of all that was promised to be durable
 };
 
 struct FoundEvent {
@@ -73,11 +89,15 @@ struct FoundStream {
   uint64_t marked = 0;   // of these, in markers
   uint64_t events = 0;
   bool may_evict = false;
+  bool may_lose = false;            // also what a target still needs
+  uint64_t undelivered = 0;         // of what was evicted, as the markers tell
+  std::optional<uint64_t> metered;  // evicted, as the metrics tell
 };
 struct FoundCursor {
   uint64_t next = 1;
   Account account;
   std::set<std::string> streams;
+  std::map<std::string, uint64_t> places;  // its ordinals, where they are known
   std::vector<FoundEvent> dead_letters;
 };
 struct Found {
@@ -94,10 +114,11 @@ struct Violation {
   std::string detail;
 };
 
-// Everything wrong, at most `limit` of it. Rules: lost, twice, altered, unknown, risen, misplaced,
-// moved, hole, order, split, chain, account, cursor_invented, cursor_undone, cursor_beyond,
-// dead_letters, marker, eviction_undone, eviction_forbidden, delivered_never, delivered_unknown,
-// delivered_order.
+// Everything wrong, at most `limit` of it. Rules: lost, twice, altered, unknown, refused, risen,
+// misplaced, moved, hole, order, split, chain, false_ack, account, cursor_invented, cursor_undone,
+// cursor_back, cursor_ahead, cursor_beyond, dead_letters, marker, eviction_undone,
+// eviction_forbidden, delivered_never, delivered_unknown, delivered_altered, delivered_order,
+// delivered_again.
 std::vector<Violation> Judge(const History& history, const Found& found, size_t limit = 20);
 
 // One line each; empty when there is none.

@@ -18,6 +18,9 @@ std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+constexpr uint64_t kBatch = 200;  // events that a target may be given again after a kill
+constexpr const char* kTargets[] = {"file", "hook", "nats"};
+
 uint64_t SequenceOf(const json& event) {
   const json& sequence = event["sequence"];
   return sequence.is_string() ? std::strtoull(sequence.get<std::string>().c_str(), nullptr, 10)
@@ -35,12 +38,14 @@ Crash::Crash(const std::string& journal) : nats_(NatsServer::Start()) {
   do {
     admin_ = "127.0.0.1:" + std::to_string(test::UnusedPort());
   } while (admin_ == ingest_);
-  const std::string common = ", start: beginning, retry: { first: 20ms, max: 200ms } }\n";
+  const std::string common = ", start: beginning, batch: { events: " + std::to_string(kBatch) +
+                             " }, retry: { first: 20ms, max: 200ms } }\n";
   std::ofstream(dir_ / "spool.yaml")
       << "version: 1\ndata_dir: " << dir_ / "data"
       << "\njournal: " << journal << "\n"
       << "admin: { address: \"" << admin_ << "\" }\n"
-      << "streams: { kubernetes-events: { retention: { age: 1m } } }\n"
+      << "streams:\n  kubernetes-events: { retention: { age: 1m } }\n"
+      << "  security-events: { retention: { size: 16MiB }, when_full: drop_oldest }\n"
       << "sources:\n  web: { type: http, address: \"" << ingest_ << "\" }\n"
       << "targets:\n  file: { type: file, path: " << dir_ / "out.jsonl" << common
       << "  hook: { type: webhook, format: batch, url: \"" << receiver_.url() << "\"" << common
@@ -50,6 +55,7 @@ Crash::Crash(const std::string& journal) : nats_(NatsServer::Start()) {
 }
 
 std::unique_ptr<Spoold> Crash::Start(const std::vector<std::string>& under) {
+  restarts_.push_back(producers_->Tick());
   return std::make_unique<Spoold>(std::vector<std::string>{"--config", dir_ / "spool.yaml"}, log(),
                                   under);
 }
@@ -83,141 +89,159 @@ bool Crash::WaitSettled() const {
       std::chrono::seconds(60));
 }
 
-std::optional<uint64_t> Crash::NumberOf(const json& event) const {
-  if (!event.is_object() || !event.contains("data") || !event["data"].is_object()) {
-    ADD_FAILURE() << "not an event of ours: " << event;
-    return std::nullopt;
-  }
-  const uint64_t n = event["data"].value("n", UINT64_MAX);
-  if (n >= producers_->sent() || event["data"] != CrashDataOf(n) ||
-      event.value("producerid", "") != "c-" + std::to_string(n)) {
-    ADD_FAILURE() << "never sent: " << event;
-    return std::nullopt;
-  }
-  return n;
+// What was not sent by the producers has no number.
+FoundEvent Crash::ToFound(const json& event) const {
+  FoundEvent found;
+  if (!event.is_object() || !event.contains("sequence") || !event.contains("data")) return found;
+  const json& data = event["data"];
+  found.sequence = SequenceOf(event);
+  found.stream = event.value("stream", "");
+  found.hash = CrashHashOf(data);
+  const uint64_t n = data.is_object() ? data.value("n", UINT64_MAX) : UINT64_MAX;
+  if (event.value("producerid", "") == "c-" + std::to_string(n)) found.number = n;
+  return found;
 }
 
-void Crash::ReadJournal(std::string& hole) {
-  hole.clear();
+void Crash::ReadEvents(Found& found) const {
   uint64_t from = 0;
-  std::optional<uint64_t> last;
-  stored_ = 0;
-  before_.clear();
-  place_.assign(producers_->sent(), 0);
   for (bool more = true; more;) {  // `complete` is also said of a page that its limit ended
     const EventPage page = ParseEvents(
         Call("GET", admin_,
              "/api/v1/events?order=oldest&limit=10000&from_sequence=" + std::to_string(from)));
     ASSERT_TRUE(page.scan.is_object());
-    for (const json& event : page.events) {
-      const auto n = NumberOf(event);
-      ASSERT_TRUE(n.has_value());
-      const uint64_t sequence = SequenceOf(event);
-      if (last && sequence != *last + 1) {
-        hole += std::to_string(sequence) + " follows " + std::to_string(*last) + "; ";
-      }
-      last = sequence;
-      ASSERT_EQ(place_[*n], 0u) << *n << " is stored twice";
-      place_[*n] = ++stored_;
-    }
+    for (const json& event : page.events) found.events.push_back(ToFound(event));
     const uint64_t next = page.scan["next"].get<uint64_t>();
-    more = next < page.scan["end"].get<uint64_t>();
+    found.end = page.scan["end"].get<uint64_t>();
+    more = next < found.end;
     ASSERT_TRUE(!more || next > from) << page.scan;
     from = next;
   }
 }
 
-uint64_t Crash::Evicted() const {
-  uint64_t evicted = 0;
-  const json status = Call("GET", admin_, "/api/v1/status").Json();
-  for (const json& stream : status.at("streams")) {
-    evicted += stream["evicted"].get<uint64_t>();
+void Crash::ReadStatus(Found& found) const {
+  json status;
+  json markers;
+  std::string metrics;
+  do {  // retention goes on meanwhile
+    status = Call("GET", admin_, "/api/v1/status").Json();
+    metrics = Call("GET", admin_, "/metrics").body;
+    markers = Call("GET", admin_, "/api/v1/markers").Json();
+  } while (Call("GET", admin_, "/api/v1/status").Json().at("streams") != status.at("streams"));
+  for (const json& stream : status["streams"]) {
+    const std::string name = stream["name"];
+    FoundStream& s = found.streams[name];
+    s.first = stream["first_sequence"];
+    s.evicted = stream["evicted"];
+    s.events = stream["events"];
+    s.metered = 0;
+    const std::string metric = "spool_stream_expired_events_total{stream=\"" + name + "\"} ";
+    if (const size_t at = metrics.find(metric); at != std::string::npos) {
+      s.metered = static_cast<uint64_t>(std::strtod(metrics.c_str() + at + metric.size(), nullptr));
+    }
+    s.may_lose = name == "security-events";
+    s.may_evict = s.may_lose || name == "kubernetes-events";
   }
-  return evicted;
+  for (const json& marker : markers["items"]) {
+    if (marker["kind"] != "evicted") continue;
+    FoundStream& stream = found.streams[marker["subject"]];
+    stream.marked += marker["events"].get<uint64_t>();
+    stream.undelivered += marker["undelivered"].get<uint64_t>();
+  }
+  for (const json& target : status["targets"]) {
+    FoundCursor cursor;
+    const auto count = [&](const char* key) { return target[key].get<uint64_t>(); };
+    cursor.next = count("cursor");
+    cursor.account = {count("accepted"),      count("delivered"),  count("filtered"),
+                      count("dead_lettered"), count("evicted"),    count("skipped"),
+                      count("pending"),       count("duplicates"), count("retries")};
+    for (const auto& [name, stream] : found.streams) {
+      if (name != "quarantine") cursor.streams.insert(name);
+    }
+    found.cursors["target/" + target["name"].get<std::string>()] = std::move(cursor);
+  }
+  // What retention took after it was read is not to be held against it.
+  std::map<std::string, uint64_t> ordinals;
+  std::erase_if(found.events, [&](const FoundEvent& event) {
+    const auto stream = found.streams.find(event.stream);
+    return stream != found.streams.end() && event.sequence < stream->second.first;
+  });
+  for (FoundEvent& event : found.events) {
+    const auto stream = found.streams.find(event.stream);
+    const uint64_t first = stream == found.streams.end() ? 0 : stream->second.evicted;
+    event.ordinal = ordinals.emplace(event.stream, first).first->second++;
+  }
 }
 
-void Crash::CheckArrived(const std::string& target, const std::vector<json>& events) {
-  SCOPED_TRACE(target);
-  std::vector<bool> seen(place_.size());
-  std::vector<uint64_t> before;  // what retention has taken since
-  uint64_t last = 0;
-  for (const json& event : events) {
-    const auto n = NumberOf(event);
-    ASSERT_TRUE(n.has_value());
-    if (seen[*n]) continue;
-    seen[*n] = true;
-    if (place_[*n] == 0 && before.size() < evicted_) {
-      ASSERT_EQ(last, 0u) << *n << " was delivered and is not in the journal";
-      before.push_back(*n);
-      continue;
-    }
-    ASSERT_NE(place_[*n], 0u) << *n << " was delivered and is not in the journal";
-    ASSERT_EQ(place_[*n], last + 1) << *n << " came first out of the journal's order";
-    last = place_[*n];
+void Crash::ReadTargets(History& history) {
+  const auto give = [&](const char* target, const json& event) {
+    const FoundEvent found = ToFound(event);
+    history.deliveries[target].push_back({found.number, found.sequence, found.hash});
+  };
+  for (const char* target : kTargets) history.deliveries[target];
+  std::ifstream in(dir_ / "out.jsonl");
+  for (std::string line; std::getline(in, line);) give("file", json::parse(line, nullptr, false));
+  for (const std::string& body : receiver_.bodies()) {
+    const json batch = json::parse(body, nullptr, false);
+    EXPECT_TRUE(batch.is_array()) << body.substr(0, 200);
+    for (const json& event : batch) give("hook", event);
   }
-  EXPECT_EQ(last, stored_) << "not all of the journal arrived";
-  EXPECT_EQ(before.size(), evicted_) << "not all that was evicted had arrived";
-  if (before_.empty()) before_ = before;
-  EXPECT_TRUE(before == before_) << "what was evicted came in another order than elsewhere";
-  std::printf("[          ] %s: %zu deliveries, %zu of them again\n", target.c_str(), events.size(),
-              events.size() - static_cast<size_t>(last + evicted_));
+  std::set<std::string> ids;
+  for (const NatsStored& message : nats_->Read("CRASH")) {
+    give("nats", json::parse(message.body, nullptr, false));
+    EXPECT_TRUE(ids.insert(message.id).second)
+        << message.id << " is in the stream twice, though inside its duplicate window";
+  }
 }
 
 void Crash::CheckEverything() {
-  std::string hole;
-  do {  // retention goes on meanwhile
-    evicted_ = Evicted();
-    ASSERT_NO_FATAL_FAILURE(ReadJournal(hole));
-  } while (Evicted() != evicted_);
-  ASSERT_EQ(hole, "") << evicted_ << " events evicted";
-  std::vector<json> events;
-  std::ifstream in(dir_ / "out.jsonl");
-  for (std::string line; std::getline(in, line);) {
-    events.push_back(json::parse(line, nullptr, false));
-    ASSERT_FALSE(events.back().is_discarded()) << line;
-  }
-  ASSERT_NO_FATAL_FAILURE(CheckArrived("file", events));
-  std::vector<bool> taken(place_.size());
-  for (const uint64_t n : before_) taken[n] = true;
-  uint64_t acknowledged = 0;
-  for (const auto& [first, count] : producers_->acknowledged()) {
-    for (uint64_t n = first; n < first + count; ++n, ++acknowledged) {
-      ASSERT_TRUE(place_[n] != 0 || taken[n]) << n << " was acknowledged and is lost";
+  Found found;
+  ASSERT_NO_FATAL_FAILURE(ReadEvents(found));
+  ASSERT_NO_FATAL_FAILURE(ReadStatus(found));
+  ASSERT_EQ(found.cursors.size(), std::size(kTargets));
+  found.drained = true;
+  History history;
+  history.requests = producers_->Requests();
+  history.evicted = evicted_;
+  history.restarts = restarts_;
+  history.in_hand_max = kBatch;
+  ReadTargets(history);
+  // Where an event was when it was delivered, it is still.
+  for (const auto& [target, deliveries] : history.deliveries) {
+    for (const Delivery& delivery : deliveries) {
+      history.places.emplace(delivery.number, delivery.sequence);
     }
   }
-  events.clear();
-  for (const std::string& body : receiver_.bodies()) {
-    const json batch = json::parse(body, nullptr, false);
-    ASSERT_TRUE(batch.is_array()) << body.substr(0, 200);
-    events.insert(events.end(), batch.begin(), batch.end());
-  }
-  ASSERT_NO_FATAL_FAILURE(CheckArrived("hook", events));
-  events.clear();
-  std::set<std::string> ids;
-  for (const NatsStored& message : nats_->Read("CRASH")) {
-    events.push_back(json::parse(message.body, nullptr, false));
-    ASSERT_FALSE(events.back().is_discarded()) << message.body.substr(0, 200);
-    ASSERT_TRUE(ids.insert(message.id).second)
-        << message.id << " is in the stream twice, though inside its duplicate window";
-  }
-  ASSERT_NO_FATAL_FAILURE(CheckArrived("nats", events));
-  const json status = Call("GET", admin_, "/api/v1/status").Json();
-  for (const json& t : status["targets"]) {
-    const auto count = [&](const char* key) { return t[key].get<uint64_t>(); };
-    EXPECT_EQ(count("accepted"), count("delivered") + count("filtered") + count("dead_lettered") +
-                                     count("evicted") + count("skipped") + count("pending"))
-        << t;
-    EXPECT_EQ(count("accepted"), stored_ + evicted_) << t;
-    EXPECT_EQ(count("delivered"), stored_ + evicted_) << t;
+  const std::string wrong = ToText(Judge(history, found));
+  EXPECT_TRUE(wrong.empty()) << wrong;
+  for (const auto& [name, stream] : found.streams) evicted_[name] = stream.evicted;
+  Report(history, found);
+}
+
+void Crash::Report(const History& history, const Found& found) const {
+  uint64_t acknowledged = 0;
+  for (const SentRequest& request : history.requests) {
+    if (request.outcome != SentRequest::Outcome::kAcknowledged) continue;
+    acknowledged += request.events.size();
   }
   std::printf(
-      "[          ] seed %llu: %llu events sent, %llu acknowledged, %llu stored; %llu batches in "
-      "doubt, %llu refused; %llu evicted\n",
+      "[          ] seed %llu: %llu events sent, %llu acknowledged, %zu stored; %llu batches "
+      "in doubt, %llu refused\n",
       static_cast<unsigned long long>(seed_), static_cast<unsigned long long>(producers_->sent()),
-      static_cast<unsigned long long>(acknowledged), static_cast<unsigned long long>(stored_),
+      static_cast<unsigned long long>(acknowledged), found.events.size(),
       static_cast<unsigned long long>(producers_->batches_in_doubt()),
-      static_cast<unsigned long long>(producers_->refused()),
-      static_cast<unsigned long long>(evicted_));
+      static_cast<unsigned long long>(producers_->refused()));
+  for (const auto& [name, stream] : found.streams) {
+    if (stream.evicted == 0) continue;
+    std::printf("[          ] %s: %llu evicted, %llu of them undelivered\n", name.c_str(),
+                static_cast<unsigned long long>(stream.evicted),
+                static_cast<unsigned long long>(stream.undelivered));
+  }
+  for (const auto& [target, deliveries] : history.deliveries) {
+    std::set<uint64_t> given;
+    for (const Delivery& delivery : deliveries) given.insert(delivery.number);
+    std::printf("[          ] %s: %zu deliveries, %zu of them again\n", target.c_str(),
+                deliveries.size(), deliveries.size() - given.size());
+  }
   EXPECT_GT(acknowledged, 0u);
 }
 

@@ -1,15 +1,55 @@
 #include "tests/support/crash_producers.h"
 
-#include "net/http_client.h"
+#include <algorithm>
+
+#include "base/hash.h"
 
 namespace spool::testing {
 
 using nlohmann::json;
 
-json CrashDataOf(uint64_t number) {
-  return {{"n", number},
-          {"pad", std::string(number * 7919 % 600, static_cast<char>('a' + number % 26))}};
+namespace {
+
+constexpr const char* kTypes[] = {"test.crash", "falco.rule.output.v1",
+                                  "KUBERNETES_TOPOLOGY_CHANGE"};
+constexpr const char* kStreams[] = {"kubernetes-events", "security-events",
+                                    "infrastructure-changes"};
+constexpr size_t kSmallStream = 1;
+constexpr size_t kNoiseBytes = 4 << 10;
+constexpr size_t kLargeBytes = 200 << 10;
+constexpr uint64_t kFirstLarge = Producers::kFirstLarge;
+constexpr uint64_t kLargeOnes = 128;  // 25 MiB, some 19 on disk
+
+size_t KindOf(uint64_t number) {
+  if (number >= kFirstLarge) return kSmallStream;
+  return number % 12 == 3 ? kSmallStream : number % 12 == 8 ? 2 : 0;
 }
+
+// Text that does not compress well.
+std::string Noise(uint64_t number, size_t size) {
+  static constexpr char kLetters[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::mt19937_64 random(number);
+  std::string text;
+  while (text.size() < size) {
+    for (uint64_t bits = random(), i = 0; i < 10; ++i, bits >>= 6) text += kLetters[bits & 63];
+  }
+  return text;
+}
+
+}  // namespace
+
+json CrashDataOf(uint64_t number) {
+  const size_t kind = KindOf(number);
+  json data = {{"n", number}};
+  data["pad"] = kind == kSmallStream
+                    ? Noise(number, number < kFirstLarge ? kNoiseBytes : kLargeBytes)
+                    : std::string(number * 7919 % 600, static_cast<char>('a' + number % 26));
+  if (kind == 2) data["kind"] = "Node";
+  return data;
+}
+const char* CrashStreamOf(uint64_t number) { return kStreams[KindOf(number)]; }
+uint64_t CrashHashOf(const json& data) { return FastHash64(data.dump()); }
 
 namespace {
 
@@ -19,7 +59,7 @@ std::string BodyOf(uint64_t first, uint64_t count) {
     batch.push_back({{"specversion", "1.0"},
                      {"id", "c-" + std::to_string(n)},
                      {"source", "/crash-test"},
-                     {"type", "test.crash"},
+                     {"type", kTypes[KindOf(n)]},
                      {"data", CrashDataOf(n)}});
   }
   return batch.dump();
@@ -39,9 +79,30 @@ void Producers::End() {
   threads_.clear();
 }
 
-size_t Producers::acknowledgements() {
+std::vector<SentRequest> Producers::Requests() const {
+  std::vector<SentRequest> requests = requests_;
+  std::sort(requests.begin(), requests.end(),
+            [](const SentRequest& a, const SentRequest& b) { return a.begun < b.begun; });
+  return requests;
+}
+
+// What became of it was said, or it is in doubt.
+void Producers::Note(SentRequest request, std::chrono::steady_clock::time_point begun) {
   const std::lock_guard lock(mutex_);
-  return acknowledged_.size();
+  if (request.outcome == SentRequest::Outcome::kAcknowledged) {
+    ++acknowledged_;
+    last_acknowledged_ = std::max(last_acknowledged_, begun);
+  } else {
+    ++in_doubt_total_;
+    const bool small =
+        std::any_of(request.events.begin(), request.events.end(),
+                    [](const SentEvent& event) { return KindOf(event.number) == kSmallStream; });
+    if (!small) {
+      in_doubt_.emplace_back(Batch{request.events.front().number, request.events.size()},
+                             std::chrono::steady_clock::now());
+    }
+  }
+  requests_.push_back(std::move(request));
 }
 
 std::chrono::steady_clock::time_point Producers::last_acknowledged() {
@@ -64,6 +125,45 @@ Producers::Batch Producers::Take(std::mt19937_64& random) {
   return batch;
 }
 
+bool Producers::Send(net::HttpClient& client, const Batch& batch) {
+  const std::string body = BodyOf(batch.first, batch.second);
+  SentRequest request;
+  for (uint64_t n = batch.first; n < batch.first + batch.second; ++n) {
+    request.events.push_back({n, CrashStreamOf(n), CrashHashOf(CrashDataOf(n))});
+  }
+  net::HttpCall call;
+  call.url = url_;
+  call.headers = {{"Content-Type", "application/cloudevents-batch+json"}};
+  call.body = body;
+  const auto begun = std::chrono::steady_clock::now();
+  request.begun = Tick();
+  const net::HttpAnswer answer = client.Perform(call);
+  request.ended = Tick();
+  if (!answer.error && answer.status / 100 == 2) {
+    const json said = json::parse(answer.body, nullptr, false);
+    request.outcome = SentRequest::Outcome::kAcknowledged;
+    request.stored = said.at("stored");
+    request.duplicates = said.at("duplicates");
+    if (request.stored > 0) {  // null otherwise
+      request.first = said.at("first");
+      request.last = said.at("last");
+    }
+  } else if (!answer.error) {
+    ++refused_;
+  }
+  Note(std::move(request), begun);
+  return !answer.error;
+}
+
+bool Producers::Fill() {
+  const auto client = net::HttpClient::Create({});
+  const size_t before = acknowledged_;
+  for (uint64_t i = 0; i < kLargeOnes; i += 2, next_large_ += 2) {
+    if (!Send(*client, {next_large_, 2})) return false;
+  }
+  return acknowledged_ == before + kLargeOnes / 2;
+}
+
 void Producers::Run(uint64_t seed) {
   std::mt19937_64 random(seed);
   net::HttpClientOptions options;
@@ -71,24 +171,7 @@ void Producers::Run(uint64_t seed) {
   options.request_timeout = std::chrono::seconds(20);
   const auto client = net::HttpClient::Create(options);
   while (!stop_) {
-    const Batch batch = Take(random);
-    const std::string body = BodyOf(batch.first, batch.second);
-    net::HttpCall call;
-    call.url = url_;
-    call.headers = {{"Content-Type", "application/cloudevents-batch+json"}};
-    call.body = body;
-    const auto begun = std::chrono::steady_clock::now();
-    const net::HttpAnswer answer = client->Perform(call);
-    const std::lock_guard lock(mutex_);
-    if (!answer.error && answer.status / 100 == 2) {
-      acknowledged_.push_back(batch);
-      last_acknowledged_ = std::max(last_acknowledged_, begun);
-      continue;
-    }
-    in_doubt_.emplace_back(batch, std::chrono::steady_clock::now());
-    ++in_doubt_total_;
-    if (answer.error) return;
-    ++refused_;
+    if (!Send(*client, Take(random))) return;
   }
 }
 

@@ -54,11 +54,13 @@ JournalDriver::JournalDriver(const std::string& dir, uint64_t seed)
   options_.streams[2].when_full = WhenFull::kDropOldest;
   options_.disk_reserve_bytes = 0;
   options_.reserve_file_bytes = 0;
+  options_.dedupe_window = std::chrono::hours(48);  // longer than any life
   options_.clock = &clock_;
   options_.env = disk_.env();
   options_.on_fatal = [this](const Error&) {
-    fatal_at_ = Tick();
     ++fatal_calls_;
+    const std::lock_guard lock(mutex_);
+    history_.outages.push_back({Tick(), 0});
   };
   targets_.push_back({"all", {"aged", "plain", "sized"}, nullptr, {}});
   targets_.push_back({"some", {"aged", "plain"}, nullptr, {}});
@@ -68,13 +70,18 @@ JournalDriver::~JournalDriver() { Close(); }
 
 Status JournalDriver::Open() {
   fatal_calls_ = 0;
-  fatal_at_ = 0;
   auto opened = Journal::Open(options_);
   if (!opened) {
     refusal_ = opened.error();
     return tl::unexpected(opened.error());
   }
   journal_ = std::move(*opened);
+  {
+    const std::lock_guard lock(mutex_);
+    for (Outage& outage : history_.outages) {
+      if (outage.ended == 0) outage.ended = Tick();
+    }
+  }
   for (Target& target : targets_) {
     StreamSet streams;
     for (const std::string& name : target.streams) streams.Add(*journal_->FindStream(name));
@@ -97,7 +104,17 @@ Status JournalDriver::Open() {
 void JournalDriver::Close() {
   WaitForAnswers();
   for (Target& target : targets_) target.cursor.reset();
+  bool in_order = journal_ == nullptr || journal_->healthy();
   journal_.reset();
+  in_order = in_order && disk_.failed() == 0 && !disk_.cut();
+  if (!in_order) NoteRestart();
+}
+
+void JournalDriver::NoteRestart() { history_.restarts.push_back(Tick()); }
+
+// Four of five events, and the same ones each time.
+bool JournalDriver::Wants(const std::string& target, uint64_t number) {
+  return Mixed(number + FastHash64(target)) % 5 != 0;
 }
 
 void JournalDriver::Step() {
@@ -133,6 +150,7 @@ void JournalDriver::Append() {
       Send(std::move(again), "web");
       continue;
     }
+    if (Pick(5) == 0 && SendAgain()) continue;
     std::vector<SentEvent> events;
     const char* only = kStreams[Pick(kStreams.size())];
     const bool mixed = Pick(4) == 0;
@@ -141,9 +159,31 @@ void JournalDriver::Append() {
       events.push_back(
           {number, mixed ? kStreams[Pick(kStreams.size())] : only, FastHash64(DataOf(number))});
       numbers_[IdOf(number)] = number;
+      for (const Target& target : targets_) {
+        if (!Wants(target.name, number)) history_.unwanted[target.name].insert(number);
+      }
     }
     Send(std::move(events), "web");
   }
+}
+
+// A request whose answer its producer did not get, though it was stored. Only where nothing is
+// evicted, or a repeat would rightly be stored anew.
+bool JournalDriver::SendAgain() {
+  std::vector<SentEvent> again;
+  {
+    const std::lock_guard lock(mutex_);
+    if (history_.requests.empty()) return false;
+    const SentRequest& request = history_.requests[Pick(history_.requests.size())];
+    const bool kept = std::all_of(request.events.begin(), request.events.end(),
+                                  [](const SentEvent& event) { return event.stream == "plain"; });
+    const bool stored = request.outcome == SentRequest::Outcome::kAcknowledged ||
+                        history_.places.contains(request.events.front().number);
+    if (!kept || !stored) return false;
+    again = request.events;
+  }
+  Send(std::move(again), "web");
+  return true;
 }
 
 void JournalDriver::Send(std::vector<SentEvent> events, const char* origin) {
@@ -173,7 +213,6 @@ void JournalDriver::Send(std::vector<SentEvent> events, const char* origin) {
       request.stored = result->stored;
       request.duplicates = result->duplicates;
       if (result->stored > 0) history_.synced = std::max(history_.synced, request.begun);
-      if (fatal_at_ != 0 && request.begun > fatal_at_) ++acknowledged_after_fatal_;
       if (on_acknowledged) on_acknowledged(request);
     } else if (result.error().code != Code::kStorage) {
       request.outcome = SentRequest::Outcome::kRefused;
@@ -216,11 +255,14 @@ void JournalDriver::Advance(Target& target, bool all) {
     places[lost.stream] = lost.ordinal;
   }
   for (const EventView& event : page->events) {
-    const auto known = numbers_.find(event.id);
-    history_.deliveries[target.name].push_back(
-        {known == numbers_.end() ? FoundEvent::kUnknown : known->second, event.sequence.value});
-    const uint64_t fate = Pick(40);
-    if (fate == 0 && !all) {
+    places[event.stream_id] = event.ordinal + 1;
+    const FoundEvent read = ToFound(event);
+    if (!Wants(target.name, read.number)) {
+      ++s.filtered;
+      continue;
+    }
+    history_.deliveries[target.name].push_back({read.number, read.sequence, read.hash, Tick()});
+    if (Pick(40) == 0 && !all) {
       DeadLetter letter;
       letter.id = {target.name, event.sequence, {}};
       letter.event_id = event.id;
@@ -231,9 +273,8 @@ void JournalDriver::Advance(Target& target, bool all) {
       letter.record = MakeEvent(event, event.stream_id).record;
       s.dead.push_back(std::move(letter));
     } else {
-      fate < 8 ? ++s.filtered : ++s.delivered;
+      ++s.delivered;
     }
-    places[event.stream_id] = event.ordinal + 1;
   }
   for (const auto& [stream, ordinal] : places) s.moves.push_back({stream, ordinal});
   CursorState wanted = StateOf(cursor);
@@ -331,6 +372,7 @@ void JournalDriver::RestoreWatermark(uint64_t seed) {
 std::string JournalDriver::Crash(uint64_t seed) {
   disk_.CutNow();
   Close();
+  NoteRestart();
   std::string told = disk_.Crash(seed);
   RestoreWatermark(seed);
   return told;
@@ -351,16 +393,22 @@ Result<Found> JournalDriver::Look() {
   WaitForAnswers();
   for (;;) {
     Found found;
+    const Status scrubbed = journal_->RunScrub();
+    if (!scrubbed) found.chain_breaks.push_back(scrubbed.error().message);
+    const ScrubStatus scrub = journal_->Scrub();
+    if (scrub.damaged > 0) found.chain_breaks.push_back(scrub.last_damage);
     found.end = journal_->end().value;
     uint64_t evicted = 0;
     for (const StreamStatus& status : journal_->Streams()) {
       FoundStream& stream = found.streams[status.name];
-      stream = {status.first.value, status.evicted, 0, status.events, status.name != "plain"};
+      stream = {status.first.value, status.evicted,         0,
+                status.events,      status.name != "plain", status.name == "sized"};
       evicted += status.evicted;
     }
     for (const Marker& marker : journal_->Markers()) {
       if (marker.kind == Marker::Kind::kEvicted) {
         found.streams[marker.subject].marked += marker.events;
+        found.streams[marker.subject].undelivered += marker.undelivered;
       }
     }
     const auto reader = journal_->NewReader(journal_->AllWithSpecial());
@@ -376,6 +424,9 @@ Result<Found> JournalDriver::Look() {
       cursor.next = target.cursor->next().value;
       cursor.account = target.cursor->account();
       cursor.streams = {target.streams.begin(), target.streams.end()};
+      for (const std::string& name : target.streams) {
+        cursor.places[name] = target.cursor->OrdinalOf(*journal_->FindStream(name));
+      }
       auto letters = journal_->dead_letters().List(target.name, std::nullopt, 100'000);
       if (!letters) return tl::unexpected(letters.error());
       for (const DeadLetter& letter : *letters) {

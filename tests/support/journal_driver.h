@@ -60,8 +60,6 @@ class JournalDriver {
   JournalOptions& options() { return options_; }
   // Of on_fatal, since the last Open.
   int fatal_calls() const { return fatal_calls_; }
-  // Appends begun after on_fatal was called, and acknowledged.
-  int acknowledged_after_fatal() const { return acknowledged_after_fatal_; }
   bool an_append_was_never_answered() const { return unanswered_; }
   // Without the watermark, a log that is too short is taken for whole: for controls.
   void WithoutWatermark() { without_watermark_ = true; }
@@ -82,6 +80,10 @@ class JournalDriver {
   uint64_t Pick(uint64_t below) { return random_() % below; }
   uint64_t Tick() { return ++time_; }
   void Send(std::vector<SentEvent> events, const char* origin);
+  bool SendAgain();
+  // A restart that was not in order: what a target had may come again.
+  void NoteRestart();
+  static bool Wants(const std::string& target, uint64_t number);
   void WaitForAnswers();
   void Advance(Target& target, bool all);
   void Skip(Target& target);
@@ -106,14 +108,12 @@ class JournalDriver {
   bool without_watermark_ = false;
   Error refusal_{Code::kUnavailable, "never opened"};
 
-  std::mutex mutex_;  // history_.requests and history_.synced, which answers change
+  std::mutex mutex_;  // history_'s requests, synced and outages, which other threads change
   std::condition_variable answered_;
   size_t outstanding_ = 0;
   History history_;
   std::atomic<uint64_t> time_{0};
-  std::atomic<uint64_t> fatal_at_{0};
   std::atomic<int> fatal_calls_{0};
-  std::atomic<int> acknowledged_after_fatal_{0};
   bool unanswered_ = false;
 };
 
