@@ -34,7 +34,11 @@ void Producers::Begin() {
 }
 
 void Producers::End() {
-  stop_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
@@ -79,10 +83,11 @@ void Producers::Run(uint64_t seed) {
     call.body = body;
     const auto begun = std::chrono::steady_clock::now();
     const net::HttpAnswer answer = client->Perform(call);
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (!answer.error && answer.status / 100 == 2) {
       acknowledged_.push_back(batch);
       last_acknowledged_ = std::max(last_acknowledged_, begun);
+      if (pace_.count() > 0) stopped_.wait_for(lock, pace_, [this] { return stop_.load(); });
       continue;
     }
     in_doubt_.emplace_back(batch, std::chrono::steady_clock::now());

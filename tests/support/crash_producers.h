@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -22,9 +23,9 @@ nlohmann::json CrashDataOf(uint64_t number);
 // of its own between Begin and End; the numbers go on from one load to the next.
 class Producers {
  public:
-  // `ingest` is HOST:PORT.
-  Producers(std::string ingest, uint64_t seed)
-      : url_("http://" + ingest + "/v1/events"), seed_(seed) {}
+  // `ingest` is HOST:PORT. After each batch a thread rests for `pace`.
+  Producers(std::string ingest, uint64_t seed, std::chrono::milliseconds pace = {})
+      : url_("http://" + ingest + "/v1/events"), seed_(seed), pace_(pace) {}
   ~Producers() { End(); }
 
   void Begin();
@@ -50,7 +51,9 @@ class Producers {
 
   const std::string url_;
   uint64_t seed_;
+  const std::chrono::milliseconds pace_;
   std::atomic<bool> stop_{false};
+  std::condition_variable stopped_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   uint64_t next_ = 0;
