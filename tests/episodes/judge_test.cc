@@ -54,7 +54,7 @@ EpisodeHistory Sound() {
   two.arrivals.back().at = kStart + seconds(25);
   two.disturbances.push_back({kStart + seconds(18), kStart + seconds(24)});
   two.repeats_max = 1;
-  history.faults.push_back({0, "two: black hole", true, true, true, true});
+  history.faults.push_back({0, "two: black hole", true, true, true, true, true});
   return history;
 }
 
@@ -198,9 +198,9 @@ TEST_F(EpisodeJudge, SeesADeliveryThatWasCountedTooEarly) {
 TEST_F(EpisodeJudge, SeesWhatTheEpisodesThemselvesWentWrongWith) {
   history_.faults[0].held = false;
   EXPECT_THAT(Rules(history_), ElementsAre("not_held"));
-  history_.faults[0] = {0, "", false, false, false, true};
+  history_.faults[0] = {0, "", false, false, true, false, true};
   EXPECT_THAT(Rules(history_), ElementsAre("stuck"));
-  history_.faults[0] = {0, "", false, false, true, false};
+  history_.faults[0] = {0, "", false, false, true, true, false};
   EXPECT_THAT(Rules(history_), ElementsAre("slowed"));
 }
 

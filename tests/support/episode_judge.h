@@ -31,6 +31,7 @@ struct EpisodeAccount {
   uint64_t evicted = 0;
   uint64_t skipped = 0;
   uint64_t pending = 0;
+  uint64_t retries = 0;
   uint64_t arrived = UINT64_MAX;  // different events at the target, counted after the account
 };
 
@@ -56,6 +57,7 @@ struct EpisodeFault {
   std::string what;
   bool must_hold = false;  // a person has to mend it: the product keeps everything and says so
   bool held = false;
+  bool felt = false;            // events had to be tried again, or a connection was made anew
   bool drained = false;         // in time after it was over
   bool others_went_on = false;  // while it lasted
 };

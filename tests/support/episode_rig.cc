@@ -113,7 +113,7 @@ json EpisodeRig::Targets() {
     };
     EpisodeAccount account{count("cursor"),   count("accepted"),      count("delivered"),
                            count("filtered"), count("dead_lettered"), count("evicted"),
-                           count("skipped"),  count("pending")};
+                           count("skipped"),  count("pending"),       count("retries")};
     const std::string name = target["name"];
     for (const Place place : {Place::kHook, Place::kBatch}) {
       if (name == NameOf(place)) account.arrived = receiver(place).distinct();
@@ -152,6 +152,11 @@ bool EpisodeRig::WaitHeld(Place place) {
 void EpisodeRig::Episode(int number, milliseconds time,
                          const std::vector<std::pair<Place, Fault>>& faults) {
   const EpisodeTime begun = steady_clock::now();
+  Targets();
+  std::vector<std::pair<uint64_t, uint64_t>> before;
+  for (const auto& [place, fault] : faults) {
+    before.emplace_back(Of(place).accounts.back().retries, proxy(place).accepted());
+  }
   for (const auto& [place, fault] : faults) fault.begin();
   WaitUntil([] { return false; }, time);
   bool others = true;
@@ -180,14 +185,16 @@ void EpisodeRig::Episode(int number, milliseconds time,
   for (size_t i = 0; i < faults.size(); ++i) {
     const Place place = faults[i].first;
     recorded[i].drained = WaitSettled(place, accepted, kDrainWithin);
+    recorded[i].felt = Of(place).accounts.back().retries > before[i].first ||
+                       proxy(place).accepted() > before[i].second;
     if (!recorded[i].drained) recorded[i].what += "; " + Targets().dump();
     Of(place).disturbances.push_back({begun, healed});
   }
   for (const EpisodeFault& one : recorded) {
-    std::printf("[          ] %3d %5lld ms, over %4lld ms: %s\n", one.number,
+    std::printf("[          ] %3d %5lld ms, over %4lld ms: %s%s\n", one.number,
                 static_cast<long long>((healed - begun) / milliseconds(1)),
                 static_cast<long long>((steady_clock::now() - healed) / milliseconds(1)),
-                one.what.c_str());
+                one.what.c_str(), one.felt ? "" : " (not felt)");
     history_.faults.push_back(one);
     std::fflush(stdout);
   }

@@ -144,6 +144,8 @@ class FaultProxy::Impl {
       if (cut || (light && connection.dark)) Reset(connection);
     }
     if (fault.door == Door::kRefuse) {
+      // The other thread's poll keeps it open for a moment; it shall not listen even so long.
+      if (listener_ >= 0) shutdown(listener_, SHUT_RDWR);
       CloseWithEnd(&listener_);
     } else if (listener_ < 0) {
       Listen();
@@ -200,7 +202,11 @@ class FaultProxy::Impl {
         if (way.end_told || Holds(connection, way)) continue;
         if (!way.chunks.empty()) {
           const Time due = std::max(way.chunks.front().due, way.next_write);
-          due <= now ? void(wanted[up ? 1 : 0] |= POLLOUT) : at(due);
+          if (due > now || connection.deaf[up ? 1 : 0]) {
+            at(due);  // who has hung up is told anyway, and then shows it
+          } else {
+            wanted[up ? 1 : 0] |= POLLOUT;
+          }
         } else if (way.ended) {
           at(*way.ended);
         }
