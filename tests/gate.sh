@@ -52,6 +52,17 @@ kills() {
   SPOOL_HALT_COUNT=60 step "seconds halted" 0 - suite machine 'Halted.*'
   SPOOL_MEMORY_COUNT=$((60 * times)) step "seconds under a memory limit" 0 - \
     suite machine 'Memory.*'
+  episodes
+}
+
+# Networks and targets that fail in every way there is, around the programs.
+episodes() {
+  local run
+  step "the episodes' judge sees lies" 30 - suite episodes 'EpisodeJudge.*:FaultProxy*:HookReceiver*'
+  for ((run = 0; run < 2 * times; run++)); do
+    SPOOL_EPISODE_SEED=$((seed + run)) SPOOL_EPISODE_COUNT=120 \
+      step "fault episodes $((run + 1))" 0 "$((seed + run))" suite episodes 'Episodes.*'
+  done
 }
 
 # The journal in this process.

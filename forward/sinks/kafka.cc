@@ -24,6 +24,9 @@ constexpr Millis kLook{25};
 constexpr Millis kDrain{1000};
 // For the reports of what was taken back.
 constexpr Millis kTakeBack{500};
+// The least patience with a producer that has delivered nothing: the library looks once a second
+// for topics that nobody knows, and only then says so.
+constexpr Millis kFirstReport{3000};
 constexpr int64_t kNoFile = -1;
 
 // What a file is, as far as one look can tell: it changes when the file is replaced or written.
@@ -253,7 +256,9 @@ class KafkaSink : public Sink {
       a.why = {Verdict::kRetry, "connect_failed", told().excerpt, {}};
       return false;
     }
-    if (now >= std::min(a.deadline, a.progress_at + Micros(timeout_.request))) {
+    const Millis silence =
+        producer_->delivered_any() ? timeout_.request : std::max(timeout_.request, kFirstReport);
+    if (now >= std::min(a.deadline, a.progress_at + Micros(silence))) {
       a.why = refused ? told()
                       : Outcome{Verdict::kRetry, "timeout", "no report of delivery in time", {}};
       return false;

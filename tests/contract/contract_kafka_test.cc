@@ -332,6 +332,25 @@ TEST_F(KafkaSinkTest, HoldsWithoutATopicMakesNoneAndGoesOnWhenItIsThere) {
   EXPECT_TRUE(AllInOrder(broker_.Read(topic), batch));
 }
 
+TEST_F(KafkaSinkTest, HoldsWithoutATopicHoweverShortItsTimeoutsAre) {
+  const std::string topic = broker_.NewTopic();
+  const ContractBatch batch(4);
+  SinkSettings settings;
+  settings.timeout = {milliseconds(300), milliseconds(600)};
+  settings.of = Plain(topic);
+  const auto sink = MakeSink(settings).value();
+  ASSERT_TRUE(Pump(*sink, batch.messages(), 4));
+  ASSERT_TRUE(broker_.DeleteTopic(topic));
+  std::vector<Outcome> outcomes;
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    outcomes = Attempt(*sink, batch.messages());
+    ASSERT_TRUE(std::ranges::none_of(outcomes, Good));
+    if (outcomes[0].verdict == Verdict::kHold) break;
+  }
+  EXPECT_EQ(outcomes[0].verdict, Verdict::kHold);
+  EXPECT_EQ(outcomes[0].code, "kafka_unknown_topic_or_part");
+}
+
 TEST_F(KafkaSinkTest, GoesOnWithATopicThatWasDeletedAndMadeAgain) {
   const std::string topic = broker_.NewTopic();
   const ContractBatch batch(20);

@@ -74,7 +74,11 @@ void Producers::Begin() {
 }
 
 void Producers::End() {
-  stop_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
@@ -172,6 +176,9 @@ void Producers::Run(uint64_t seed) {
   const auto client = net::HttpClient::Create(options);
   while (!stop_) {
     if (!Send(*client, Take(random))) return;
+    if (pace_.count() == 0) continue;
+    std::unique_lock lock(mutex_);
+    stopped_.wait_for(lock, pace_, [this] { return stop_.load(); });
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -31,9 +32,9 @@ class Producers {
  public:
   static constexpr uint64_t kFirstLarge = uint64_t{1} << 40;  // numbers from here on are of Fill
 
-  // `ingest` is HOST:PORT.
-  Producers(std::string ingest, uint64_t seed)
-      : url_("http://" + ingest + "/v1/events"), seed_(seed) {}
+  // `ingest` is HOST:PORT. After each batch a thread rests for `pace`.
+  Producers(std::string ingest, uint64_t seed, std::chrono::milliseconds pace = {})
+      : url_("http://" + ingest + "/v1/events"), seed_(seed), pace_(pace) {}
   ~Producers() { End(); }
 
   // Sends, and waits for the answers of, more than the stream that is kept small may hold. False
@@ -67,7 +68,9 @@ class Producers {
 
   const std::string url_;
   uint64_t seed_;
+  const std::chrono::milliseconds pace_;
   std::atomic<bool> stop_{false};
+  std::condition_variable stopped_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   uint64_t next_ = 0;

@@ -37,9 +37,10 @@ std::string MakeDir() {
 }
 
 // Ports that were free a moment ago, all different.
-void FreePorts(int (&ports)[4]) {
-  int fds[4];
-  for (size_t i = 0; i < 4; ++i) {
+template <size_t N>
+void FreePorts(int (&ports)[N]) {
+  int fds[N];
+  for (size_t i = 0; i < N; ++i) {
     fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -239,16 +240,17 @@ bool KafkaBroker::MakeCertificates() {
 bool KafkaBroker::Configure() {
   std::ofstream out(dir_ + "/server.properties");
   const std::string listeners =
-      "PLAINTEXT://" + plain() + ",SASL_SSL://" + sasl_ssl() + ",SSL://" + tls();
+      "PLAINTEXT://" + plain() + ",SASL_SSL://" + sasl_ssl() + ",SSL://" + tls() + ",PROXIED://";
+  const int proxy = options_.proxy_port > 0 ? options_.proxy_port : proxied_port();
   out << "process.roles=broker,controller\n"
          "node.id=1\n"
       << "controller.quorum.voters=1@" << Address(3) << "\n"
-      << "listeners=" << listeners << ",CONTROLLER://" << Address(3) << "\n"
-      << "advertised.listeners=" << listeners << "\n"
+      << "listeners=" << listeners << proxied() << ",CONTROLLER://" << Address(3) << "\n"
+      << "advertised.listeners=" << listeners << "127.0.0.1:" << proxy << "\n"
       << "controller.listener.names=CONTROLLER\n"
          "inter.broker.listener.name=PLAINTEXT\n"
          "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
-         "SASL_SSL:SASL_SSL,SSL:SSL\n"
+         "SASL_SSL:SASL_SSL,SSL:SSL,PROXIED:PLAINTEXT\n"
          "sasl.enabled.mechanisms=SCRAM-SHA-512\n"
          "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config="
          "org.apache.kafka.common.security.scram.ScramLoginModule required;\n"
@@ -501,6 +503,7 @@ std::vector<KafkaStored> KafkaBroker::Read(const std::string& topic) {
       stored.has_key = message->key != nullptr;
       if (stored.has_key) stored.key.assign(static_cast<char*>(message->key), message->key_len);
       stored.value.assign(static_cast<char*>(message->payload), message->len);
+      stored.timestamp = rd_kafka_message_timestamp(message, nullptr);
       rd_kafka_headers_t* headers = nullptr;
       rd_kafka_message_headers(message, &headers);
       const char* name = nullptr;

@@ -22,6 +22,7 @@ struct KafkaStored {
   std::string key;
   bool has_key = false;
   std::string value;
+  int64_t timestamp = 0;  // milliseconds since 1970, as its producer said
   std::map<std::string, std::string> headers;
 };
 
@@ -33,6 +34,9 @@ class KafkaBroker {
 
   struct Options {
     bool fast_start = true;  // false: a JVM that runs at full speed, for measurements
+    // What the proxied() listener tells clients to connect to, because something stands before it:
+    // a port of this machine. 0: itself.
+    int proxy_port = 0;
   };
   // Listens on free ports once it returns. A broker that does not come up fails the test and gives
   // nullptr.
@@ -47,6 +51,9 @@ class KafkaBroker {
   std::string plain() const { return Address(0); }  // "127.0.0.1:PORT"
   std::string sasl_ssl() const { return Address(1); }
   std::string tls() const { return Address(2); }
+  // Plain; a client that finds the broker here comes through proxy_port from then on.
+  std::string proxied() const { return Address(4); }
+  int proxied_port() const { return ports_[4]; }
   const std::string& dir() const { return dir_; }
   std::string ca_file() const { return dir_ + "/ca.crt"; }
   std::string client_cert() const { return dir_ + "/client.crt"; }
@@ -94,7 +101,8 @@ class KafkaBroker {
   Options options_;
   std::string dir_;
   std::string libs_;
-  int ports_[4] = {};  // plain, SASL_SSL, SSL, controller
+  static constexpr size_t kPorts = 5;
+  int ports_[kPorts] = {};  // plain, SASL_SSL, SSL, controller, proxied
   pid_t pid_ = -1;
   bool paused_ = false;
   rd_kafka_s* admin_ = nullptr;

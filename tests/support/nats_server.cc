@@ -216,6 +216,21 @@ bool NatsServer::DeleteStream(const std::string& name) {
   return gone;
 }
 
+bool NatsServer::LimitStream(const std::string& name, int64_t messages_max) {
+  Admin admin(url(), options_.token);
+  jsStreamInfo* info = nullptr;
+  bool done =
+      admin.ok() && js_GetStreamInfo(&info, admin.js(), name.c_str(), nullptr, nullptr) == NATS_OK;
+  if (done) {
+    info->Config->MaxMsgs = messages_max > 0 ? messages_max : -1;
+    info->Config->Discard = js_DiscardNew;
+    done = js_UpdateStream(nullptr, admin.js(), info->Config, nullptr, nullptr) == NATS_OK;
+    jsStreamInfo_Destroy(info);
+  }
+  if (!done) ADD_FAILURE() << "stream " << name << " cannot be limited: " << LastError();
+  return done;
+}
+
 std::vector<NatsStored> NatsServer::Read(const std::string& stream) {
   std::vector<NatsStored> all;
   Admin admin(url(), options_.token);

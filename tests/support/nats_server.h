@@ -59,6 +59,8 @@ class NatsServer {
   bool AddStream(const std::string& name, const std::vector<std::string>& subjects,
                  const NatsStreamOptions& options = {});
   bool DeleteStream(const std::string& name);
+  // Beyond so many the stream refuses new messages; 0: no limit.
+  bool LimitStream(const std::string& name, int64_t messages_max);
   // All messages of a stream in its order; a failed test when they cannot be read.
   std::vector<NatsStored> Read(const std::string& stream);
   // How many messages the stream holds; -1 when there is no such stream.
