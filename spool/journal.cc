@@ -101,13 +101,16 @@ class Journal::Impl {
     Dedupe dedupe(options.dedupe_window, options.dedupe_entries);
     if (auto rebuilt = RebuildDedupe(state, dedupe); !rebuilt) return rebuilt;
     // Everything fits: from here on the directory is changed.
-    if (auto kept = KeepFormat(*made); !kept) return kept;
+    // The watermark is synced before anything is taken in, so that a power cut in the first second
+    // leaves one; and before FORMAT, whose making also makes its name durable.
     if (auto opened = state.watermark.Open(options.dir); !opened) return opened;
     DurableMark mark{state.end, {}};
     for (const auto& stream : state.streams) {
       mark.streams.emplace_back(stream->options.name, stream->end_ordinal);
     }
     if (auto marked = state.Mark(mark); !marked) return marked;
+    if (auto synced = state.watermark.Sync(); !synced) return synced;
+    if (auto kept = KeepFormat(*made); !kept) return kept;
     if (auto kept = KeepSpecial(); !kept) return kept;
     if (auto kept = KeepDeadLetterTotals(*dead_letters); !kept) return kept;
     for (const auto& stream : state.streams) {

@@ -88,6 +88,16 @@ bugs() {
   done
 }
 
+# Of a kernel of our own; half of the time it boots.
+real_power_cuts() {
+  SPOOL_UML_SEED=$seed SPOOL_UML_COUNT=$((60 * times)) \
+    step "power cuts of a kernel" 0 "$seed" suite power 'MachinePower.CutAtRandom*'
+  SPOOL_UNSYNCED_SEED=$seed SPOOL_UNSYNCED_COUNT=$((8 * times)) \
+    step "the same without syncs" 0 "$seed" suite power 'MachinePower.WithoutSyncs*'
+  SPOOL_LOST_LOG_SEED=$seed SPOOL_LOST_LOG_COUNT=$((4 * times)) \
+    step "logs lost by its disk" 0 "$seed" suite power 'MachinePower.ALogThatTheDisk*'
+}
+
 sanitizer() {
   ./dev build --preset "$1" && SPOOL_POWER_COUNT=40 SPOOL_IO_COUNT=24 SPOOL_DAMAGE_COUNT=60 \
     ctest --preset "$1" -j 1 -L '^(base|net|spool|model|faults|ingest|forward|sim|replay)$'
@@ -96,6 +106,7 @@ sanitizer() {
 slower() {
   faults
   bugs
+  real_power_cuts
   step "address and undefined sanitizers" - - sanitizer debug
   step "thread sanitizer" - - sanitizer tsan
   step "fuzzing" - - ./dev fuzz all "$fuzz_seconds"
