@@ -316,8 +316,12 @@ bool Connection::OnReader(RequestReader::State state) {
   }
   const auto phase = reader_.phase();
   if (phase != timed_phase_) {
-    timed_phase_ = phase;
+    const auto was = std::exchange(timed_phase_, phase);
     if (phase == RequestReader::Phase::kHead) SetDeadline(shared_.limits.header_timeout);
+    // A refused body has been read over: from here the connection is an idle one.
+    if (phase == RequestReader::Phase::kIdle && was == RequestReader::Phase::kBody) {
+      SetDeadline(shared_.limits.idle_timeout);
+    }
     if (phase == RequestReader::Phase::kBody) {
       body_deadline_ = Steady::now() + shared_.limits.body_timeout;
     }
