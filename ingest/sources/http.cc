@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "ingest/json_text.h"
 
 namespace spool {
 namespace {
@@ -236,26 +235,24 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
   responder.Send(net::Problem(404, "not_found", "There is nothing at this path."));
 }
 
+  if (!status) {
+    return net::Problem(503, "not_ready",
+                        verbose ? status.error().message : "No events are taken now.", -1,
+                        kRetryAfterSeconds);
+  }
+  net::HttpResponse response;
 net::HttpResponse HttpSource::Probe(const net::HttpRequest& request) const {
   Status status;
   if (request.path == "/ready") {
     status =
         stopping_ ? Status(Fail(Code::kUnavailable, "the source is stopping")) : options_.ready();
   }
-  net::HttpResponse response;
-  response.status = status ? 200 : 503;
   bool verbose = false;
   request.QueryParam("verbose", &verbose);
   if (verbose) {
     response.content_type = "application/json";
-    response.body = status ? "{\"status\":\"ok\",\"reasons\":[]}\n"
-                           : "{\"status\":\"unavailable\",\"reasons\":[";
-    if (!status) {
-      AppendJsonString(status.error().message, &response.body);
-      response.body += "]}\n";
-    }
+    response.body = "{\"status\":\"ok\",\"reasons\":[]}\n";
   }
-  if (!status) response.headers.emplace_back("Retry-After", std::to_string(kRetryAfterSeconds));
   return response;
 }
 

@@ -23,6 +23,7 @@ using test::RawAnswer;
 using test::RawSocket;
 using ::testing::HasSubstr;
 
+using ::testing::Not;
 class HttpSourceTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -270,9 +271,16 @@ TEST_F(HttpSourceTest, HealthAndReadySayWhy) {
   EXPECT_EQ(Get("/ready?verbose").body, "{\"status\":\"ok\",\"reasons\":[]}\n");
   *ready = false;
   EXPECT_EQ(Get("/health").status, 200);
-  EXPECT_EQ(Get("/ready").status, 503);
-  EXPECT_EQ(Get("/ready?verbose").body,
-            "{\"status\":\"unavailable\",\"reasons\":[\"the journal needs \\\"repair\\\"\"]}\n");
+  for (const char* path : {"/ready", "/ready?verbose"}) {
+    const RawAnswer answer = Get(path);
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.Header("content-type"), "application/problem+json");
+    EXPECT_EQ(answer.Header("retry-after"), "1");
+    EXPECT_THAT(answer.body, HasSubstr("\"status\":503,\"code\":\"not_ready\""));
+  }
+  EXPECT_THAT(Get("/ready").body, Not(HasSubstr("repair")));
+  EXPECT_THAT(Get("/ready?verbose").body,
+              HasSubstr("\"detail\":\"the journal needs \\\"repair\\\"\""));
 }
 
 TEST_F(HttpSourceTest, ProbesMayAskForTheHeadAlone) {
