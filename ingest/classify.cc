@@ -25,6 +25,8 @@ constexpr Category kResource{"infrastructure", "resource"};
 constexpr Category kNode{"infrastructure", "node"};
 
 constexpr std::string_view kCombined = "(combined from similar events): ";
+// Who refused, and why, stands at the start of a message; what follows are lists.
+constexpr size_t kMessageLookedAt = size_t{16} << 10;
 constexpr std::string_view kMutationAnnotation = "mutation.webhook.admission.k8s.io/";
 
 bool Has(std::string_view text, std::string_view part) {
@@ -85,14 +87,16 @@ bool HasUsageLimit(std::string_view lower) {
 bool HasCannot(std::string_view text) {
   constexpr std::string_view kUser = "User \"";
   constexpr std::string_view kCannot = "\" cannot ";
-  for (size_t at = text.find(kUser); at != std::string_view::npos; at = text.find(kUser, at + 1)) {
+  for (size_t at = text.find(kUser); at != std::string_view::npos;) {
     const size_t cannot = text.find(kCannot, at + kUser.size());
     if (cannot == std::string_view::npos) return false;
     std::string_view rest = text.substr(cannot + kCannot.size());
     const size_t verb = rest.find(' ');
-    if (verb == std::string_view::npos) continue;
+    if (verb == std::string_view::npos) return false;
     rest.remove_prefix(verb);
     if (rest.starts_with(" resource \"") || rest.starts_with(" path \"")) return true;
+    // Every user in front of this verb would find it again; the next one may share its quote.
+    at = text.find(kUser, cannot + 1 - kUser.size());
   }
   return false;
 }
@@ -181,6 +185,7 @@ std::string_view AuditFacts::Annotation(std::string_view key) const {
 }
 
 Category ClassifyRefusal(std::string_view message, const Annotations& annotations) {
+  message = message.substr(0, kMessageLookedAt);
   if (message.empty()) return {};
   if (HasAny(message, {"exceeded quota: ", "failed quota: ", "status unknown for quota: ",
                        "insufficient quota"})) {
@@ -249,7 +254,7 @@ bool NeedsMessage(std::string_view reason) {
 }
 
 Category ClassifyEvent(const EventFacts& facts) {
-  std::string_view message = facts.message;
+  std::string_view message = facts.message.substr(0, kMessageLookedAt);
   while (message.starts_with(kCombined)) message.remove_prefix(kCombined.size());
   if (facts.component.starts_with("gatekeeper-") ||
       IsOneOf(facts.reason,

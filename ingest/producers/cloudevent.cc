@@ -55,6 +55,8 @@ std::string ExtensionName(std::string_view name) {
 class Extensions {
  public:
   explicit Extensions(std::string* text) : text_(*text) {}
+  // More than an event may have; what comes then is not looked at.
+  bool Overfull() const { return text_.size() > kAttributeMax; }
   void AddText(std::string_view name, std::string_view value) {
     if (!Begin(name)) return;
     AppendJsonString(value, &text_);
@@ -165,7 +167,7 @@ void ApplyData(const RecordContext& context, EventView* view) {
 std::optional<Rejected> Finish(const RecordContext& context, const Attributes& a,
                                Extensions* extensions, EventView* view) {
   extensions->AddText("producerid", a.id);
-  if (extensions->text().size() > kAttributeMax) {
+  if (extensions->Overfull()) {
     return Rejected{"attributes_too_large", "the extensions of a CloudEvent exceed 4096 bytes"};
   }
   view->extensions = extensions->text();
@@ -222,6 +224,8 @@ std::optional<Rejected> FillCloudEvent(const RecordContext& context,
       data = &m;
     else if (m.key == "data_base64")
       base64 = &m;
+    else if (extensions.Overfull())
+      continue;
     else if (m.kind == JsonKind::kObject || m.kind == JsonKind::kArray) {
       extensions.AddText(ExtensionName(m.key), m.value);  // no type of CloudEvents: as text
     } else if (m.kind == JsonKind::kString) {
