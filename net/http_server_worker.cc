@@ -205,10 +205,11 @@ class HttpResponder::State {
   }
   HttpResponder::Reserved Reserve(size_t bytes) {
     std::lock_guard lock(mutex_);
-    if (body_bytes_ + bytes > worker_->shared->budget->limit(Claim::kMade)) {
+    const Claim claim = permit_.large() ? Claim::kMadeOfLarge : Claim::kMade;
+    if (body_bytes_ + bytes > worker_->shared->budget->limit(claim)) {
       return HttpResponder::Reserved::kNever;
     }
-    const bool given = !released_ && permit_.Grow(body_bytes_ + bytes, Claim::kMade);
+    const bool given = !released_ && permit_.Grow(body_bytes_ + bytes, claim);
     return given ? HttpResponder::Reserved::kYes : HttpResponder::Reserved::kNotNow;
   }
   void ReleaseBody(size_t keep) {

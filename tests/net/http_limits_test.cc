@@ -254,7 +254,7 @@ TEST_F(HttpLimitsTest, AStalledClientHoldsNoMoreThanTwiceWhatItSent) {
 
 TEST_F(HttpLimitsTest, ALargeBodyLeavesHalfToOthers) {
   HttpLimits limits;
-  limits.body_bytes = 64 << 20;
+  limits.body_bytes = 32 << 20;
   StartDesk(limits);
   EXPECT_EQ(Exchange(Head((32 << 20) + 1)).status, 413);
   RawSocket stalled = Connect();
