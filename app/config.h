@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "forward/forwarder.h"
 #include "forward/route.h"
+#include "ingest/quota.h"
 #include "net/http_server.h"
 #include "spool/journal.h"
 
@@ -33,6 +34,7 @@ struct HttpSourceSettings {
   std::string address = "127.0.0.1:8080";
   std::vector<std::string> paths;  // empty: all
   net::HttpLimits limits;
+  QuotaLimits quota;
 };
 
 // A target as configured; `start` is still a wish, since it needs the journal to become a sequence.

@@ -67,6 +67,10 @@ std::vector<HttpSourceSettings> BuildSources(const Values& root, ConfigProblems&
       problems.Add(paths.place, "'paths' must not be empty", "leave the key out to serve all");
     }
     http.limits = BuildLimits(source.In("limits"), problems);
+    const Values& quota = source.In("quota");
+    http.quota.events_per_second = quota.At("events").real;
+    http.quota.bytes_per_second = quota.At("bytes").real;
+    http.quota.requests = static_cast<size_t>(quota.Number("in_flight"));
     out.push_back(std::move(http));
   }
   return out;

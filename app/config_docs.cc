@@ -34,7 +34,7 @@ spool.yaml:7:5: error: unknown key 'adress'
 
 - **Sizes** are whole numbers of bytes, or with `KiB MiB GiB TiB` (1024) or `KB MB GB TB` (1000).
 - **Durations** have units: `250ms`, `10s`, `5m`, `2h`, `7d`, or sums such as `1h30m`.
-- **Rates** are `100/s`, `600/m`, `10/h`, or a number of events a second.
+- **Rates** are `100/s`, `600/m`, `10/h`, or a number of events a second; those of bytes `100MiB/s`.
 - **Addresses** to listen on are an IP address and a port: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080`.
 - **Booleans** are `true` and `false`, nothing else.
 - **Names** of sources, streams, routes and targets are 1 to 63 of `a-z`, `0-9` and `-`.

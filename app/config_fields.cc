@@ -139,11 +139,16 @@ const Section& SourceLimits() {
       .help = "What one listener takes at most.",
       .fields = {
           {.name = "body", .type = kBytes, .fallback = "16MiB", .min = kKiB, .max = 256 * kMiB,
-           .help = "The largest request body, after decompression; beyond it 413.",
+           .help = "The largest request body, after decompression; beyond it 413. A record in it may "
+                   "have 16 MiB, 64 levels and 65,536 members in the first two of them, or goes to "
+                   "`quarantine`; a request may have 10,000 records, or is refused with 413.",
            .example = "4MiB"},
           {.name = "in_flight", .type = kBytes, .fallback = "64MiB", .min = kMiB, .max = 4 * kGiB,
            .help = "All bodies in memory together, with the events made of them until they are "
-                   "stored; beyond it 503. Not below `body`, of which at most half of this counts.",
+                   "stored; beyond it 503. All sources together have the largest of their "
+                   "`in_flight`. One body above 4MiB is taken at a time. Not below `body`; below "
+                   "twice of it, a body that large keeps all others out while it is there, and the "
+                   "events made of it may take as much again.",
            .example = "128MiB"},
           {.name = "connections", .type = kInteger, .fallback = "1024", .min = 1, .max = 65536,
            .help = "Open connections; further ones are closed at once.", .example = "256"},
@@ -156,6 +161,27 @@ const Section& SourceLimits() {
           {.name = "idle_timeout", .type = kDuration, .fallback = "90s", .min = kSecond,
            .max = kHour, .step = kSecond, .help = "Between two requests of one connection.",
            .example = "5m"},
+      }};
+  return section;
+}
+
+const Section& SourceQuota() {
+  static const Section section{
+      .name = "quota",
+      .help = "What one source takes in a time; beyond it 429, with the seconds to wait in "
+              "`Retry-After`. A second's worth may come at once. A request is taken while anything is "
+              "left, and what it takes beyond that is waited for.",
+      .fields = {
+          {.name = "events", .type = kRate, .fallback = "0", .max = 10'000'000, .zero = "no limit",
+           .help = "Records a second, repeats and quarantined ones included.",
+           .example = "50000/s"},
+          {.name = "bytes", .type = kByteRate, .fallback = "0", .min = kKiB, .max = 64 * kGiB,
+           .zero = "no limit", .help = "Bytes of bodies a second, after decompression.",
+           .example = "100MiB/s"},
+          {.name = "in_flight", .type = kInteger, .fallback = "0", .min = 1, .max = 65536,
+           .zero = "no limit",
+           .help = "Requests at once, from when they are read until they are answered.",
+           .example = "256"},
       }};
   return section;
 }
@@ -178,7 +204,8 @@ const Section& Source() {
                           .help = "The paths that it serves; without the key all. `/health` and "
                                   "`/ready` are always served.",
                           .example = "[/audit]"},
-                         {.name = "limits", .type = kSection, .section = &SourceLimits()}}}},
+                         {.name = "limits", .type = kSection, .section = &SourceLimits()},
+                         {.name = "quota", .type = kSection, .section = &SourceQuota()}}}},
       .later_variants = {"kubernetes", "file", "nats", "kafka", "amqp", "fluent_forward",
                          "kubearmor", "stdin"}};
   return section;

@@ -98,6 +98,27 @@ Finding ReadRate(const Field& field, std::string_view text, FieldValue& value) {
   return {};
 }
 
+Finding ReadByteRate(const Field& field, std::string_view text, FieldValue& value) {
+  double seconds = 1;
+  std::string_view size = text;
+  if (text.ends_with("/s") || text.ends_with("/m") || text.ends_with("/h")) {
+    seconds = text.back() == 's' ? 1 : text.back() == 'm' ? 60 : 3600;
+    size.remove_suffix(2);
+  }
+  const Result<uint64_t> bytes = ParseBytes(size);
+  if (!bytes || *bytes > static_cast<uint64_t>(kUnbounded)) {
+    return Wrong(fmt::format("'{}' must be a size in a time", field.name),
+                 "bytes a second, such as 100MiB/s");
+  }
+  value.real = static_cast<double>(*bytes) / seconds;
+  const bool off = *bytes == 0 && !field.zero.empty();
+  if (!off && (value.real < static_cast<double>(field.min) ||
+               value.real > static_cast<double>(field.max))) {
+    return Wrong(fmt::format("'{}' must be {}", field.name, RangeText(field)));
+  }
+  return {};
+}
+
 Finding ReadWord(const Field& field, std::string_view text, FieldValue& value) {
   value.text = text;
   if (std::find(field.words.begin(), field.words.end(), text) != field.words.end()) return {};
@@ -197,6 +218,7 @@ Finding ReadAny(const Field& field, std::string_view text, FieldValue& value) {
     case FieldType::kBytes: return ReadBytes(field, text, value);
     case FieldType::kDuration: return ReadDuration(field, text, value);
     case FieldType::kRate: return ReadRate(field, text, value);
+    case FieldType::kByteRate: return ReadByteRate(field, text, value);
     case FieldType::kWord: return ReadWord(field, text, value);
     case FieldType::kName: return ReadName(field, text, value);
     case FieldType::kAddress: return ReadAddress(field, text, value);
@@ -283,7 +305,8 @@ std::optional<ListenAddress> ParseListenAddress(std::string_view text) {
 
 std::string BoundText(const Field& field, int64_t value) {
   if (field.type == FieldType::kDuration) return FormatDuration(Micros(value));
-  if (field.type != FieldType::kBytes || value == 0) return std::to_string(value);
+  const bool bytes = field.type == FieldType::kBytes || field.type == FieldType::kByteRate;
+  if (!bytes || value == 0) return std::to_string(value);
   static constexpr const char* kUnits[] = {"", "KiB", "MiB", "GiB", "TiB"};
   size_t unit = 0;
   while (unit + 1 < std::size(kUnits) && value % 1024 == 0) {
@@ -307,6 +330,9 @@ std::string RangeText(const Field& field) {
       }
       break;
     case FieldType::kRate: range = fmt::format("1/h to {}/s", field.max); break;
+    case FieldType::kByteRate:
+      range = BoundText(field, field.min) + "/s to " + BoundText(field, field.max) + "/s";
+      break;
     default: return {};
   }
   if (!field.zero.empty()) range += fmt::format(", or 0 ({})", field.zero);
@@ -322,6 +348,7 @@ std::string TypeText(const Field& field) {
     case FieldType::kBytes: return "a size";
     case FieldType::kDuration: return "a duration";
     case FieldType::kRate: return "a rate";
+    case FieldType::kByteRate: return "a size a second";
     case FieldType::kWord: return "one word";
     case FieldType::kAddress: return "an address";
     case FieldType::kUrl: return "a URL";

@@ -39,6 +39,7 @@ Json TypeSchema(const Field& field) {
     case FieldType::kBytes: return Ref("size");
     case FieldType::kDuration: return Ref("duration");
     case FieldType::kRate: return Ref("rate");
+    case FieldType::kByteRate: return Ref("byte_rate");
     case FieldType::kWord: {
       Json words = Json::array();
       for (const std::string_view word : field.words) words.push_back(word);
@@ -82,7 +83,7 @@ Json TypeSchema(const Field& field) {
 // "10s" stays a text; true and 7 become what YAML makes of them.
 Json Plain(const Field& field, std::string_view text) {
   if (field.type == FieldType::kBool || field.type == FieldType::kInteger ||
-      field.type == FieldType::kRate) {
+      field.type == FieldType::kRate || field.type == FieldType::kByteRate) {
     const Json parsed = Json::parse(text, nullptr, false);
     if (!parsed.is_discarded()) return parsed;
   }
@@ -166,6 +167,9 @@ Json Definitions() {
                                             Ref("substituted")})}};
   out["rate"] = {
       {"anyOf", Json::array({rate_number, Pattern("^[0-9]+(\\.[0-9]+)?(/[smh])?$", "such as 100/s"),
+                             Ref("substituted")})}};
+  out["byte_rate"] = {
+      {"anyOf", Json::array({number, Pattern("^[0-9]+(B|[KMGT]i?B)?(/[smh])?$", "such as 100MiB/s"),
                              Ref("substituted")})}};
   out["address"] = {
       {"anyOf", Json::array({Pattern("^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}$",

@@ -38,7 +38,7 @@ struct FieldValue {
 
   bool boolean = false;
   int64_t number = 0;  // integer, bytes, microseconds
-  double real = 0;     // events a second
+  double real = 0;     // events or bytes a second
   std::string text;    // text, word, address, URL, when
   std::optional<Secret> secret;
   std::vector<TextAt> texts;

@@ -92,6 +92,7 @@ void WriteSource(JsonWriter& out, const SourceStatus& source) {
       .Field("events", source.events)
       .Field("duplicates", source.duplicates)
       .Field("quarantined", source.quarantined)
+      .Field("throttled", source.throttled)
       .Field("rejected", source.rejected)
       .Field("bytes", source.bytes)
       .Field("last_event", source.last_event)

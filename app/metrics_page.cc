@@ -50,6 +50,8 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
     const char* rejected = "Requests that were refused, by who refused them.";
     out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "refused"),
                 Real(status.refused));
+    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "quota"),
+                Real(status.throttled));
     out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "overload"),
                 Real(server.shed));
     out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "malformed"),

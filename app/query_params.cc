@@ -17,13 +17,12 @@ int HexDigit(char c) {
   return -1;
 }
 
-// %XX and the form encoding's '+'. Empty for a malformed escape or NUL.
+// %XX. Empty for a malformed escape or NUL. A '+' stays a plus, as net::HttpRequest reads it: it is
+// a time zone's sign more often than somebody's space.
 std::optional<std::string> Decode(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out += ' ';
-    } else if (text[i] != '%') {
+    if (text[i] != '%') {
       out += text[i];
     } else {
       const int high = i + 1 < text.size() ? HexDigit(text[i + 1]) : -1;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/time_text.h"
+#include "net/byte_budget.h"
 
 namespace spool {
 namespace {
@@ -160,8 +161,17 @@ Status ServiceImpl::OpenReplays() {
 }
 
 Status ServiceImpl::StartSources() {
+  // One memory for all: what one source may have is what all may have together.
+  size_t in_flight = 0, body = 0;
+  for (const HttpSourceSettings& settings : config_.http_sources) {
+    in_flight = std::max(in_flight, settings.limits.in_flight_bytes);
+    body = std::max(body, settings.limits.body_bytes);
+  }
+  const auto budget = std::make_shared<net::ByteBudget>(in_flight, body);
   for (const HttpSourceSettings& settings : config_.http_sources) {
     HttpSourceOptions options;
+    options.budget = budget;
+    options.quota = settings.quota;
     options.name = settings.name;
     options.address = settings.address;
     options.paths = settings.paths;

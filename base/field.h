@@ -17,6 +17,7 @@ enum class FieldType {
   kBytes,     // "64MiB", "512"; bounds in bytes
   kDuration,  // "10s"; bounds and step in microseconds
   kRate,      // "100/s", "600/m" or a number of events a second
+  kByteRate,  // "100MiB/s", "6GiB/m" or a size a second; bounds in bytes a second
   kWord,      // one of `words`
   kAddress,   // "127.0.0.1:8080", "[::1]:8080"
   kUrl,       // one of `words` as its scheme, and a host

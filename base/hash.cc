@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -22,18 +23,28 @@ class Sha256 {
     EVP_MD_CTX_free(context_);
     EVP_MD_free(md_);
   }
-  void Digest(std::string_view text, uint8_t out[32]) {
+  void Begin() { SPOOL_ASSERT(EVP_DigestInit_ex2(context_, md_, nullptr) == 1); }
+  void Add(std::string_view text) {
+    SPOOL_ASSERT(EVP_DigestUpdate(context_, text.data(), text.size()) == 1);
+  }
+  Hash128 Prefix() {
+    uint8_t digest[32];
     unsigned length = 0;
-    const bool ok = EVP_DigestInit_ex2(context_, md_, nullptr) == 1 &&
-                    EVP_DigestUpdate(context_, text.data(), text.size()) == 1 &&
-                    EVP_DigestFinal_ex(context_, out, &length) == 1;
-    SPOOL_ASSERT(ok && length == 32);
+    SPOOL_ASSERT(EVP_DigestFinal_ex(context_, digest, &length) == 1 && length == sizeof digest);
+    Hash128 hash;
+    std::memcpy(hash.bytes.data(), digest, hash.bytes.size());
+    return hash;
   }
 
  private:
   EVP_MD* md_;
   EVP_MD_CTX* context_;
 };
+
+Sha256& ThisThreads() {
+  thread_local Sha256 sha;
+  return sha;
+}
 
 Hash128 FromXxh(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
@@ -75,12 +86,31 @@ std::optional<Hash128> Hash128::FromHex(std::string_view hex) {
 }
 
 Hash128 Sha256Prefix(std::string_view text) {
-  thread_local Sha256 sha;
-  uint8_t digest[32];
-  sha.Digest(text, digest);
-  Hash128 hash;
-  std::memcpy(hash.bytes.data(), digest, hash.bytes.size());
-  return hash;
+  Sha256& sha = ThisThreads();
+  sha.Begin();
+  sha.Add(text);
+  return sha.Prefix();
+}
+
+void Sha256Pieces::Reset() {
+  size_ = 0;
+  ThisThreads().Begin();
+}
+
+void Sha256Pieces::Add(std::string_view piece) {
+  if (piece.size() > gathered_.size() - size_) Flush();
+  if (piece.size() > gathered_.size()) return ThisThreads().Add(piece);
+  std::memcpy(gathered_.data() + size_, piece.data(), piece.size());
+  size_ += piece.size();
+}
+
+Hash128 Sha256Pieces::Prefix() {
+  Flush();
+  return ThisThreads().Prefix();
+}
+
+void Sha256Pieces::Flush() {
+  if (size_ > 0) ThisThreads().Add({gathered_.data(), std::exchange(size_, 0)});
 }
 
 Hash128 FastHash128(std::string_view bytes) {

@@ -24,6 +24,22 @@ struct Hash128 {
 // The first 128 bits of SHA-256 over `text`. Any thread.
 Hash128 Sha256Prefix(std::string_view text);
 
+// The same over several pieces as if they were one text; small ones are gathered first, so that
+// many cost little more than one. Nothing is allocated. One thread, and one at a time on a thread:
+// Reset, Add…, Prefix, before the next one's Reset or a Sha256Prefix.
+class Sha256Pieces {
+ public:
+  Sha256Pieces() { Reset(); }
+  void Reset();
+  void Add(std::string_view piece);
+  Hash128 Prefix();
+
+ private:
+  void Flush();
+  std::array<char, 512> gathered_;
+  size_t size_ = 0;
+};
+
 // XXH3; not for anything an attacker gains by colliding.
 Hash128 FastHash128(std::string_view bytes);
 uint64_t FastHash64(std::string_view bytes);

@@ -1,5 +1,5 @@
-// The rules of classification as data. First match wins in each table. classification.md in
-// schemas/ tells them for people.
+// The rules of classification as data: schemas/classification.json, of which the build makes
+// constants. First match wins in each table. classification.md in schemas/ tells them for people.
 #pragma once
 
 #include <span>
@@ -16,6 +16,24 @@ struct Category {
   bool operator==(const Category&) const = default;
 };
 
+// By what a refusal's message says, in order. It fits if the message has one of `contains`, or the
+// test finds what it is for.
+enum class RefusalTest {
+  kNone,
+  kUsageLimit,     // maximum cpu usage per Container is
+  kCannot,         // User "jane" cannot list resource "secrets"
+  kWebhookDenied,  // admission webhook "W" denied the request
+  kPolicyDenied,   // ValidatingAdmissionPolicy 'p' denied request:
+  kWebhookFailed,  // failed calling webhook "W"
+};
+struct RefusalRule {
+  std::span<const std::string_view> contains;
+  RefusalTest test;
+  Category result;
+  Category mutating;  // instead, when an annotation tells that the webhook is a mutating one
+};
+std::span<const RefusalRule> RefusalRules();
+
 // By API group and resource. A field that is "*" fits everything; one that begins with "*." fits
 // that suffix and what lies under it, one that ends with "*" that prefix.
 struct ResourceRule {
@@ -25,6 +43,25 @@ struct ResourceRule {
   Category result;
 };
 std::span<const ResourceRule> ResourceRules();
+
+// By an Event's reason, its reporter's prefix, the involved object's group or its kind: one of them
+// is enough. What a rule says of the message decides then, in order; if none of it fits and there
+// is no `otherwise`, the next rule is looked at.
+struct MessageTest {
+  std::string_view also;  // must be there too; empty: nothing
+  std::span<const std::string_view> contains;
+  bool any_case = false;  // then both are in lower case
+  Category result;
+};
+struct EventRule {
+  std::span<const std::string_view> reasons, components, groups, kinds;
+  bool refusal = false;    // RefusalRules first
+  std::string_view until;  // the message is looked at up to this
+  std::span<const MessageTest> message;
+  Category otherwise;
+  bool looks() const { return refusal || !message.empty(); }
+};
+std::span<const EventRule> EventRules();
 
 // By an Event's reason. `kind`, when given, must be that of the involved object: some reasons
 // are used by several emitters.
@@ -52,6 +89,23 @@ struct AnnotationRule {
   Category result;
 };
 std::span<const AnnotationRule> AnnotationRules();
+
+// A Falco alert: its own troubles, the API server's audit if the rule has one of the words, the
+// rest.
+struct FalcoRule {
+  Category internal;
+  std::span<const std::string_view> audit_words;
+  Category audit;
+  Category otherwise;
+};
+const FalcoRule& FalcoRules();
+
+struct StreamRule {
+  std::string_view category;
+  std::string_view stream;
+};
+// The stream of a category, also of none.
+std::string_view StreamOf(std::string_view category);
 
 // Resources whose kind is not simply known from their name ("pods" -> "Pod").
 std::string_view KindOfResource(std::string_view resource);  // the resource itself if not known

@@ -1,6 +1,8 @@
 #include "ingest/classify.h"
 
 #include <algorithm>
+#include <initializer_list>
+#include <span>
 
 #include "ingest/json_text.h"
 
@@ -9,34 +11,33 @@ namespace {
 
 using Annotations = std::vector<std::pair<std::string_view, std::string_view>>;
 
+// Of what no table can say: fields of an audit event beside its message.
 constexpr Category kRbac{"security", "rbac"};
 constexpr Category kPodSecurity{"security", "pod-security"};
-constexpr Category kImage{"security", "image"};
-constexpr Category kCertificate{"security", "certificate"};
-constexpr Category kRuntime{"security", "runtime"};
 constexpr Category kValidating{"admission", "validating"};
 constexpr Category kMutating{"admission", "mutating"};
-constexpr Category kQuota{"admission", "quota"};
-constexpr Category kLimitRange{"admission", "limitrange"};
-constexpr Category kPodTrouble{"infrastructure", "pod"};
-constexpr Category kNetwork{"infrastructure", "network"};
-constexpr Category kStorage{"infrastructure", "storage"};
-constexpr Category kResource{"infrastructure", "resource"};
-constexpr Category kNode{"infrastructure", "node"};
 
 constexpr std::string_view kCombined = "(combined from similar events): ";
+// Who refused, and why, stands at the start of a message; what follows are lists.
+constexpr size_t kMessageLookedAt = size_t{16} << 10;
+constexpr size_t kKindLookedAt = 1024;
 constexpr std::string_view kMutationAnnotation = "mutation.webhook.admission.k8s.io/";
 
 bool Has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-bool HasAny(std::string_view text, std::initializer_list<std::string_view> parts) {
+using Words = std::span<const std::string_view>;
+
+bool HasAny(std::string_view text, Words parts) {
   return std::any_of(parts.begin(), parts.end(), [text](auto part) { return Has(text, part); });
 }
 
-bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> words) {
+bool IsOneOf(std::string_view text, Words words) {
   return std::find(words.begin(), words.end(), text) != words.end();
+}
+bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> words) {
+  return IsOneOf(text, Words(words.begin(), words.size()));
 }
 
 // The word between the end of `before` and the next `quote`, if `after` follows it at once;
@@ -85,14 +86,16 @@ bool HasUsageLimit(std::string_view lower) {
 bool HasCannot(std::string_view text) {
   constexpr std::string_view kUser = "User \"";
   constexpr std::string_view kCannot = "\" cannot ";
-  for (size_t at = text.find(kUser); at != std::string_view::npos; at = text.find(kUser, at + 1)) {
+  for (size_t at = text.find(kUser); at != std::string_view::npos;) {
     const size_t cannot = text.find(kCannot, at + kUser.size());
     if (cannot == std::string_view::npos) return false;
     std::string_view rest = text.substr(cannot + kCannot.size());
     const size_t verb = rest.find(' ');
-    if (verb == std::string_view::npos) continue;
+    if (verb == std::string_view::npos) return false;
     rest.remove_prefix(verb);
     if (rest.starts_with(" resource \"") || rest.starts_with(" path \"")) return true;
+    // Every user in front of this verb would find it again; the next one may share its quote.
+    at = text.find(kUser, cannot + 1 - kUser.size());
   }
   return false;
 }
@@ -104,13 +107,22 @@ bool HasPolicyDenial(std::string_view text) {
 
 // Every call of a mutating webhook, a refused one too, leaves its name in an annotation; a
 // validating one leaves none. The message is the same for both.
-Category OfWebhook(std::string_view webhook, const Annotations& annotations) {
+bool IsMutating(std::string_view webhook, const Annotations& annotations) {
   std::string quoted;
   AppendJsonString(webhook, &quoted);
-  for (const auto& [key, value] : annotations) {
-    if (key.starts_with(kMutationAnnotation) && Has(value, quoted)) return kMutating;
+  return std::any_of(annotations.begin(), annotations.end(), [&](const auto& annotation) {
+    return annotation.first.starts_with(kMutationAnnotation) && Has(annotation.second, quoted);
+  });
+}
+
+std::string_view DenyingWebhook(std::string_view message) {
+  for (const std::string_view before : {"admission webhook \"", "Admission webhook \""}) {
+    const std::string_view webhook =
+        Quoted(message, before, '"',
+               {" denied the request", " denied request", " does not support dry run"});
+    if (!webhook.empty()) return webhook;
   }
-  return kValidating;
+  return {};
 }
 
 bool FitsField(std::string_view pattern, std::string_view value) {
@@ -146,29 +158,28 @@ bool FitsAnnotation(const AnnotationRule& rule, std::string_view key, std::strin
   return rule.contains.empty() || Has(value, rule.contains);
 }
 
-Category OfImagePull(std::string_view message) {
-  const std::string lower = AsciiLower(message);
-  if (!Has(lower, "image")) return {};
-  return HasAny(lower,
-                {"signaturevalidationfailed", "pull access denied", "authorization failed",
-                 "no basic auth credentials", "unauthorized", "denied: ", "403 forbidden", "x509:"})
-             ? kImage
-             : Category{};
+bool Fits(const EventRule& rule, const EventFacts& facts) {
+  if (IsOneOf(facts.reason, rule.reasons) || IsOneOf(facts.kind, rule.kinds)) return true;
+  for (const std::string_view prefix : rule.components) {
+    if (facts.component.starts_with(prefix)) return true;
+  }
+  return std::any_of(rule.groups.begin(), rule.groups.end(),
+                     [&](auto group) { return FitsField(group, facts.group); });
 }
 
-Category OfScheduling(std::string_view message) {
-  message = message.substr(0, message.find(" preemption: "));
-  if (HasAny(message, {"Insufficient ", "Too many pods"})) return kResource;
-  const std::string lower = AsciiLower(message);
-  return HasAny(lower, {"persistentvolumeclaim", "volume"}) ? kStorage : kPodTrouble;
-}
-
-bool IsFailedCreate(std::string_view reason) {
-  return IsOneOf(reason, {"FailedCreate", "ReplicaSetCreateError", "FailedUpdate", "FailedDelete"});
-}
-
-bool IsImageReason(std::string_view reason) {
-  return IsOneOf(reason, {"Failed", "InspectFailed", "ErrImageNeverPull", "BackOff"});
+Category OfMessage(const EventRule& rule, std::string_view message) {
+  if (rule.refusal) {
+    const Category refusal = ClassifyRefusal(message, {});
+    if (!refusal.empty()) return refusal;
+  }
+  if (!rule.until.empty()) message = message.substr(0, message.find(rule.until));
+  std::string lower;
+  for (const MessageTest& test : rule.message) {
+    if (test.any_case && lower.empty()) lower = AsciiLower(message);
+    const std::string_view text = test.any_case ? std::string_view(lower) : message;
+    if (Has(text, test.also) && HasAny(text, test.contains)) return test.result;
+  }
+  return {};
 }
 
 }  // namespace
@@ -181,32 +192,25 @@ std::string_view AuditFacts::Annotation(std::string_view key) const {
 }
 
 Category ClassifyRefusal(std::string_view message, const Annotations& annotations) {
+  message = message.substr(0, kMessageLookedAt);
   if (message.empty()) return {};
-  if (HasAny(message, {"exceeded quota: ", "failed quota: ", "status unknown for quota: ",
-                       "insufficient quota"})) {
-    return kQuota;
+  for (const RefusalRule& rule : RefusalRules()) {
+    if (HasAny(message, rule.contains)) return rule.result;
+    std::string_view webhook;
+    bool fits = false;
+    switch (rule.test) {
+      case RefusalTest::kNone: break;
+      case RefusalTest::kUsageLimit: fits = HasUsageLimit(AsciiLower(message)); break;
+      case RefusalTest::kCannot: fits = HasCannot(message); break;
+      case RefusalTest::kPolicyDenied: fits = HasPolicyDenial(message); break;
+      case RefusalTest::kWebhookDenied: webhook = DenyingWebhook(message); break;
+      case RefusalTest::kWebhookFailed:
+        webhook = Quoted(message, "failed calling webhook \"", '"', {});
+        break;
+    }
+    if (!webhook.empty()) return IsMutating(webhook, annotations) ? rule.mutating : rule.result;
+    if (fits) return rule.result;
   }
-  if (HasUsageLimit(AsciiLower(message)) || Has(message, "max limit to request ratio per ")) {
-    return kLimitRange;
-  }
-  if (Has(message, "violates PodSecurity \"")) return kPodSecurity;
-  if (HasAny(message, {"image policy webhook backend denied", "image policy webook backend denied",
-                       "images rejected by webhook backend"})) {
-    return kImage;
-  }
-  if (Has(message, "attempting to grant RBAC permissions not currently held") ||
-      HasCannot(message)) {
-    return kRbac;
-  }
-  for (const std::string_view before : {"admission webhook \"", "Admission webhook \""}) {
-    const std::string_view webhook =
-        Quoted(message, before, '"',
-               {" denied the request", " denied request", " does not support dry run"});
-    if (!webhook.empty()) return OfWebhook(webhook, annotations);
-  }
-  if (HasPolicyDenial(message)) return kValidating;
-  const std::string_view failed = Quoted(message, "failed calling webhook \"", '"', {});
-  if (!failed.empty()) return OfWebhook(failed, annotations);
   return {};
 }
 
@@ -244,36 +248,21 @@ Severity AuditSeverity(const AuditFacts& facts, const AuditVerdict& verdict) {
 }
 
 bool NeedsMessage(std::string_view reason) {
-  return IsFailedCreate(reason) || IsImageReason(reason) || reason == "FailedCreatePodSandBox" ||
-         reason == "FailedScheduling";
+  const auto rules = EventRules();
+  return std::any_of(rules.begin(), rules.end(), [reason](const EventRule& rule) {
+    return rule.looks() && IsOneOf(reason, rule.reasons);
+  });
 }
 
 Category ClassifyEvent(const EventFacts& facts) {
-  std::string_view message = facts.message;
+  std::string_view message = facts.message.substr(0, kMessageLookedAt);
   while (message.starts_with(kCombined)) message.remove_prefix(kCombined.size());
-  if (facts.component.starts_with("gatekeeper-") ||
-      IsOneOf(facts.reason,
-              {"FailedAdmission", "DryrunViolation", "WarningAdmission", "AuditViolation"})) {
-    return kValidating;
+  for (const EventRule& rule : EventRules()) {
+    if (!Fits(rule, facts)) continue;
+    const Category result = rule.looks() ? OfMessage(rule, message) : Category{};
+    if (!result.empty()) return result;
+    if (!rule.otherwise.empty()) return rule.otherwise;
   }
-  if (facts.component.starts_with("cert-manager") || FitsField("*.cert-manager.io", facts.group) ||
-      facts.kind == "CertificateSigningRequest") {
-    return kCertificate;
-  }
-  if (IsFailedCreate(facts.reason)) {
-    const Category refusal = ClassifyRefusal(message, {});
-    if (!refusal.empty()) return refusal;
-    if (Has(message, " is forbidden: ")) return kValidating;
-  }
-  if (IsImageReason(facts.reason)) {
-    const Category image = OfImagePull(message);
-    if (!image.empty()) return image;
-  }
-  if (facts.reason == "FailedCreatePodSandBox") {
-    const std::string lower = AsciiLower(message);
-    return HasAny(lower, {"network", "cni"}) ? kNetwork : kPodTrouble;
-  }
-  if (facts.reason == "FailedScheduling") return OfScheduling(message);
   if (const ReasonRule* rule = FindReasonRule(facts.reason, facts.kind)) return rule->result;
   return ClassifyKind(facts.group, facts.kind);
 }
@@ -294,33 +283,24 @@ Category ClassifyResource(std::string_view group, std::string_view resource,
       return rule.result;
     }
   }
-  return kResource;
+  return {};  // the last rule fits everything
 }
 
 Category ClassifyKind(std::string_view group, std::string_view kind) {
-  return ClassifyResource(group, Plural(kind), "");
+  // No name of Kubernetes is as long; what is, is some other kind.
+  return ClassifyResource(group, Plural(kind.substr(0, kKindLookedAt)), "");
 }
 
 Category ClassifyFalco(std::string_view source, std::string_view rule) {
-  if (source == "internal" || rule.starts_with("Falco internal: ")) return kNode;
-  if (source == "k8s_audit" &&
-      HasAny(AsciiLower(rule),
-             {"role", "serviceaccount", "disallowed k8s user", "anonymous", "administrative"})) {
-    return kRbac;
-  }
-  return kRuntime;
+  const FalcoRule& falco = FalcoRules();
+  if (source == "internal" || rule.starts_with("Falco internal: ")) return falco.internal;
+  const std::string lower = AsciiLower(rule.substr(0, kMessageLookedAt));
+  return source == "k8s_audit" && HasAny(lower, falco.audit_words) ? falco.audit : falco.otherwise;
 }
 
 std::string_view GroupOf(std::string_view api_version) {
   const size_t slash = api_version.find('/');
   return slash == std::string_view::npos ? std::string_view{} : api_version.substr(0, slash);
-}
-
-std::string_view StreamOf(std::string_view category) {
-  if (category == "infrastructure") return "infrastructure-changes";
-  if (category == "security") return "security-events";
-  if (category == "admission") return "admission-control";
-  return "kubernetes-events";
 }
 
 }  // namespace spool

@@ -1,5 +1,6 @@
-// Category, subcategory and severity by the ordered rules of classification_table.cc and
-// schemas/classification.md. Pure functions over what the producers' files read from a record.
+// Category, subcategory and severity by the ordered rules of schemas/classification.json, which
+// schemas/classification.md tells. Pure functions over what the producers' files read from a
+// record.
 #pragma once
 
 #include <string>
@@ -63,8 +64,5 @@ Category ClassifyRefusal(
 
 // "apps/v1" -> "apps", "v1" -> "".
 std::string_view GroupOf(std::string_view api_version);
-
-// The stream of a category.
-std::string_view StreamOf(std::string_view category);
 
 }  // namespace spool

@@ -96,6 +96,7 @@ struct Decoder::Impl : RecordHandler {
   // Both are false when the memory is not given; `starved` says so then.
   bool Admit(size_t bytes);
   bool Keep(Event event);
+  bool MayScan(std::string_view text) { return arena.Pay(JsonScanner::MemoryFor(text)); }
   StreamId StreamFor(std::string_view category) const;
   size_t OffsetOf(std::string_view text) const {
     return static_cast<size_t>(text.data() - in->body.data());
@@ -114,8 +115,7 @@ struct Decoder::Impl : RecordHandler {
   std::array<StreamId, 3> category_streams;
 
   JsonScanner scanner, inner;
-  Arena arena;
-  std::string canonical;
+  Arena arena{[this](size_t bytes) { return Admit(out.bytes + bytes); }};
   FreshIds fresh;
   RecordContext context;
 
@@ -150,7 +150,6 @@ void Decoder::Impl::Begin(const Incoming& request) {
   context.mutated_is_admission = options.mutated_is_admission;
   context.arena = &arena;
   context.inner = &inner;
-  context.canonical = &canonical;
   context.depth_max = options.limits.depth_max;
 }
 
@@ -158,7 +157,9 @@ tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
                                                      std::vector<Event>* quarantine) {
   Begin(request);
   auto decoded = DecodeRecords(quarantine);
-  out = Decoded{};  // nothing of a refused request stays
+  // Nothing of a refused request stays, and little of any.
+  out = Decoded{};
+  arena.Reset();
   scanner.Trim();
   inner.Trim();
   return decoded;
@@ -173,18 +174,20 @@ tl::unexpected<Refusal> Decoder::Impl::RefuseStarved() const {
       Refusal{503, "overloaded", "There is no memory for the body's events now.", -1});
 }
 
-// Asks in leaps, so that many small events cost few questions.
+// Asks in leaps, so that many small events cost few questions. Who was refused once is not given
+// more later: something of the request may be missing by then.
 bool Decoder::Impl::Admit(size_t bytes) {
+  if (starved != Incoming::Admission::kYes) return false;
   if (bytes <= admitted || !in->admit) return true;
   const size_t leap = std::max(bytes, admitted + std::max(admitted / 4, size_t{4} << 10));
-  for (const size_t wanted : {leap, bytes}) {
-    starved = in->admit(wanted);
-    if (starved == Incoming::Admission::kYes) {
-      admitted = wanted;
-      return true;
-    }
+  auto answer = in->admit(leap);
+  admitted = leap;
+  if (answer != Incoming::Admission::kYes) {
+    answer = in->admit(bytes);
+    admitted = bytes;
   }
-  return false;
+  starved = answer;
+  return answer == Incoming::Admission::kYes;
 }
 
 bool Decoder::Impl::Keep(Event event) {
@@ -278,6 +281,7 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* q
     return tl::unexpected(Refusal{415, "unsupported_media_type", "JSON must be in UTF-8.", -1});
   }
   if (!body.empty() && (json_type || in->content_type.empty())) {
+    if (!MayScan(body)) return RefuseStarved();
     const JsonResult scan = scanner.Scan(body, options.limits.depth_max);
     if (!scan && json_type) {
       const std::string detail = DetailOf(scan.fault, scan.offset);
@@ -291,12 +295,14 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* q
     }
     view.json = static_cast<bool>(scan);
   }
-  if (const auto rejected = FillCloudEventHeaders(context, *in->headers, &view)) {
+  const auto rejected = FillCloudEventHeaders(context, *in->headers, &view);
+  if (Over()) return RefuseStarved();
+  if (rejected) {
     note.reason = rejected->reason;
     note.detail = rejected->detail;
     return RefuseWhole(note, note.reason, quarantine);
   }
-  if (!Admit(body.size()) || !Keep(Seal(&view, body))) return RefuseStarved();
+  if (!Admit(arena.bytes() + body.size()) || !Keep(Seal(&view, body))) return RefuseStarved();
   return std::move(out);
 }
 
@@ -307,6 +313,7 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
     ++readable;
     return Quarantine(text, {"too_large", "the record is larger than allowed"}, OffsetOf(text), {});
   }
+  if (!MayScan(text)) return Answer::kStop;
   const JsonResult scan = scanner.Scan(text, options.limits.depth_max);
   // Bytes that do not even begin like JSON are none, whatever else is wrong with them.
   const bool begins = text.front() == '{' || text.front() == '[' || text.front() == '"';
@@ -324,22 +331,26 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
   }
   EventView view;
   bool ignored = false;
-  if (const auto rejected = Understand(text, list, &view, &ignored)) {
+  const auto rejected = Understand(text, list, &view, &ignored);
+  if (Over()) return Answer::kStop;
+  if (rejected) {
     return Quarantine(text, *rejected, OffsetOf(text), view.producer);
   }
   if (Count() == Answer::kStop) return Answer::kStop;
   if (ignored) return Answer::kTaken;
   // A large copy is not made before it is paid for.
-  const bool kept = Admit(out.bytes + view.data.size()) && Keep(Seal(&view, text));
+  const bool kept = Admit(out.bytes + arena.bytes() + view.data.size()) && Keep(Seal(&view, text));
   return kept ? Answer::kTaken : Answer::kStop;
 }
 
 RecordHandler::Answer Decoder::Impl::Unreadable(std::string_view text) {
   if (Over()) return Answer::kStop;
+  arena.Reset();
   const size_t begin = OffsetOf(text);
   JsonFault fault = JsonFault::kSyntax;
   size_t at = begin;
   if (text.size() <= options.limits.record_bytes_max) {
+    if (!MayScan(text)) return Answer::kStop;
     const JsonResult scan = scanner.Scan(text, options.limits.depth_max);
     if (!scan) {
       fault = scan.fault;
@@ -480,8 +491,7 @@ Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
     view->id = in->idempotency_key.empty()
                    ? fresh.Next()
                    : IdentityOf("request",
-                                {in->path, in->idempotency_key, std::to_string(records), record},
-                                &canonical);
+                                {in->path, in->idempotency_key, std::to_string(records), record});
   }
   for (std::string_view EventView::*field :
        {&EventView::source, &EventView::type, &EventView::subject, &EventView::cluster,

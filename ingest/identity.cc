@@ -40,19 +40,19 @@ bool CutOrdinal(std::string_view* name) {
 
 }  // namespace
 
-Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields,
-                   std::string* scratch) {
-  scratch->assign("v1|");
-  scratch->append(what);
+Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields) {
+  Sha256Pieces text;
+  text.Add("v1|");
+  text.Add(what);
   for (const std::string_view field : fields) {
-    char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, field.size()).ptr;
-    scratch->push_back('|');
-    scratch->append(digits, static_cast<size_t>(end - digits));
-    scratch->push_back(':');
-    scratch->append(field);
+    char length[24];
+    length[0] = '|';
+    char* const end = std::to_chars(length + 1, length + sizeof length - 1, field.size()).ptr;
+    *end = ':';
+    text.Add({length, static_cast<size_t>(end + 1 - length)});
+    text.Add(field);
   }
-  return Sha256Prefix(*scratch);
+  return text.Prefix();
 }
 
 std::string_view OwnerName(std::string_view kind, std::string_view name) {

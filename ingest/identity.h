@@ -14,9 +14,8 @@
 
 namespace spool {
 
-// "v1|<what>|<length>:<field>|…" hashed; `scratch` is overwritten.
-Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields,
-                   std::string* scratch);
+// "v1|<what>|<length>:<field>|…" hashed, without making that text.
+Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields);
 
 // The name of what owns the object: a pod's name without what its controller appended
 // ("api-7c9d8f6b5-x2x4z", "proxy-x2x4z" and "web-0" are of "api", "proxy" and "web"), a

@@ -16,8 +16,9 @@ namespace {
 // simdjson's first stage finds every token (string-aware, with UTF-8 checked) many bytes at a
 // time. Its second stage is not used: it refuses numbers beyond 64 bits, which producers send and
 // which must survive, and it copies every string, of which we need but a few.
-constexpr size_t kIndexKept = size_t{1} << 20;  // capacities above this are given back by Trim
+constexpr size_t kIndexKept = size_t{128} << 10;  // texts above this have an index of their own
 constexpr size_t kIndexFirst = size_t{16} << 10;
+constexpr size_t kMembersKept = 4096;
 constexpr size_t kDepthLimit = 1024;   // of the stack below
 constexpr size_t kLinearMembers = 64;  // objects up to here are compared key by key
 
@@ -27,6 +28,29 @@ struct Level {
   int32_t member = -1;  // whose value this container is, -1 if that is not in view
   uint32_t start = 0;
 };
+
+// What a byte is to the first stage, as far as one byte can tell.
+enum class ByteKind : uint8_t { kOther, kSpace, kMark };
+constexpr std::array<ByteKind, 256> kByteKinds = [] {
+  std::array<ByteKind, 256> kinds{};
+  for (const char c : {' ', '\n', '\r', '\t'}) kinds[static_cast<uint8_t>(c)] = ByteKind::kSpace;
+  for (const char c : {'{', '}', '[', ']', ':', ',', '"'}) {
+    kinds[static_cast<uint8_t>(c)] = ByteKind::kMark;
+  }
+  return kinds;
+}();
+
+// At least as many as the first stage finds, which leaves out what is inside of strings.
+size_t TokensAtMost(std::string_view text) {
+  size_t tokens = 0;
+  ByteKind before = ByteKind::kSpace;
+  for (const char c : text) {
+    const ByteKind kind = kByteKinds[static_cast<uint8_t>(c)];
+    tokens += kind == ByteKind::kMark || (kind == ByteKind::kOther && before != ByteKind::kOther);
+    before = kind;
+  }
+  return tokens;
+}
 
 bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -79,6 +103,16 @@ size_t StringFaultAt(std::string_view text) {
   return inside ? opened : 0;
 }
 
+JsonResult FaultOf(simdjson::error_code error, std::string_view text) {
+  switch (error) {
+    case simdjson::UTF8_ERROR: return {JsonFault::kUtf8, Utf8FaultAt(text), JsonKind::kNull};
+    case simdjson::UNESCAPED_CHARS:
+    case simdjson::UNCLOSED_STRING:
+      return {JsonFault::kSyntax, StringFaultAt(text), JsonKind::kNull};
+    default: return {JsonFault::kSyntax, 0, JsonKind::kNull};
+  }
+}
+
 }  // namespace
 
 struct JsonScanner::Index {
@@ -88,7 +122,9 @@ struct JsonScanner::Index {
 
   simdjson::error_code Build(std::string_view text) {
     if (text.size() > capacity || !stage) {
-      const size_t wanted = std::max(kIndexFirst, text.size() + text.size() / 2);
+      const size_t wanted = text.size() > kIndexKept
+                                ? text.size()
+                                : std::clamp(text.size() * 3 / 2, kIndexFirst, kIndexKept);
       stage.reset();
       capacity = 0;
       const auto error =
@@ -98,6 +134,12 @@ struct JsonScanner::Index {
     }
     return stage->stage1(reinterpret_cast<const uint8_t*>(text.data()), text.size(),
                          simdjson::stage1_mode::regular);
+  }
+  // A large text's index lives no longer than the look at it.
+  void Trim() {
+    if (capacity <= kIndexKept) return;
+    stage.reset();
+    capacity = 0;
   }
 };
 
@@ -264,6 +306,8 @@ bool JsonScanner::Walker::Key() {
   state_ = State::kValue;
   if (!InView()) return true;
   if (escaped) {
+    scanner_.key_bytes_ += key.size();
+    if (scanner_.key_bytes_ > kJsonEscapedKeysMax) return Fault(JsonFault::kTooManyMembers, begin);
     auto text = std::make_unique<std::string>();
     AppendUnescaped(key, text.get());
     key = *text;
@@ -374,28 +418,32 @@ JsonScanner::~JsonScanner() = default;
 JsonResult JsonScanner::Scan(std::string_view text, size_t depth_max) {
   members_.clear();
   keys_.clear();
+  key_bytes_ = 0;
   if (text.empty() || text.size() > std::numeric_limits<int32_t>::max()) {
     return {JsonFault::kSyntax, 0, JsonKind::kNull};
   }
-  switch (index_->Build(text)) {
-    case simdjson::SUCCESS: break;
-    case simdjson::UTF8_ERROR: return {JsonFault::kUtf8, Utf8FaultAt(text), JsonKind::kNull};
-    case simdjson::UNESCAPED_CHARS:
-    case simdjson::UNCLOSED_STRING:
-      return {JsonFault::kSyntax, StringFaultAt(text), JsonKind::kNull};
-    default: return {JsonFault::kSyntax, 0, JsonKind::kNull};
-  }
+  const simdjson::error_code built = index_->Build(text);
+  const JsonResult result = built ? FaultOf(built, text) : Walk(text, depth_max);
+  index_->Trim();
+  return result;
+}
+
+JsonResult JsonScanner::Walk(std::string_view text, size_t depth_max) {
   Walker walker(text, index_->stage->structural_indexes.get(), index_->stage->n_structural_indexes,
                 depth_max, this);
   return walker.Run();
 }
 
+size_t JsonScanner::MemoryFor(std::string_view text) {
+  if (text.size() <= kIndexKept) return 0;
+  const size_t tokens = TokensAtMost(text);
+  // A member is at least a key, a colon and a value. While it grows, a vector is there twice.
+  const size_t members = std::min(kJsonMembersMax, tokens / 3);
+  return tokens * sizeof(uint32_t) + 2 * members * sizeof(JsonMember);
+}
+
 void JsonScanner::Trim() {
-  if (index_->capacity > kIndexKept) {
-    index_->stage.reset();
-    index_->capacity = 0;
-  }
-  if (members_.capacity() > 4096) {
+  if (members_.capacity() > kMembersKept) {
     members_.clear();
     members_.shrink_to_fit();
   }

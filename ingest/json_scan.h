@@ -32,10 +32,11 @@ enum class JsonFault {
   kUtf8,           // bytes that are not UTF-8, or an escaped lone surrogate
   kDepth,          // nested deeper than allowed
   kDuplicateKey,   // the same key twice in one of the objects in view
-  kTooManyMembers  // more than kJsonMembersMax in view
+  kTooManyMembers  // more than kJsonMembersMax in view, or kJsonEscapedKeysMax bytes of their keys
 };
 
 inline constexpr size_t kJsonMembersMax = 65'536;
+inline constexpr size_t kJsonEscapedKeysMax = size_t{1} << 20;  // of keys that have escapes
 
 struct JsonResult {
   JsonFault fault = JsonFault::kNone;
@@ -55,19 +56,25 @@ class JsonScanner {
   // `text` is one JSON value, white space around it allowed. It need not be padded.
   JsonResult Scan(std::string_view text, size_t depth_max);
 
+  // No less than what a Scan of `text` takes beside what a scanner keeps anyway; 0 for small texts.
+  static size_t MemoryFor(std::string_view text);
+
   // What the last successful Scan of an object saw, in order: an object's members of depth 2
   // follow the member that holds it.
   const std::vector<JsonMember>& members() const { return members_; }
 
-  // Gives back the memory that a large text needed.
+  // Gives back the memory that many members or keys needed; that of a large text's tokens is given
+  // back by Scan itself.
   void Trim();
 
  private:
   class Walker;
   struct Index;
+  JsonResult Walk(std::string_view text, size_t depth_max);
   std::unique_ptr<Index> index_;
   std::vector<JsonMember> members_;
   std::vector<std::unique_ptr<std::string>> keys_;  // unescaped ones
+  size_t key_bytes_ = 0;                            // of these
 };
 
 }  // namespace spool

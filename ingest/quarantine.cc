@@ -19,11 +19,17 @@ Hash128 KeyedHash(std::string_view record) {
     FillRandom(*bytes);
     return bytes;
   }();
-  std::string text(reinterpret_cast<const char*>(key->data()), key->size());
-  const Hash128 inner = Sha256Prefix(text.append(record));
-  text.resize(key->size());
-  text.append(reinterpret_cast<const char*>(inner.bytes.data()), inner.bytes.size());
-  return Sha256Prefix(text);
+  const auto text = [](const auto& bytes) {
+    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  Sha256Pieces hash;  // the record itself is not copied: it may be large
+  hash.Add(text(*key));
+  hash.Add(record);
+  const Hash128 inner = hash.Prefix();
+  hash.Reset();
+  hash.Add(text(*key));
+  hash.Add(text(inner.bytes));
+  return hash.Prefix();
 }
 
 }  // namespace

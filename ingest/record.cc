@@ -4,9 +4,14 @@
 
 namespace spool {
 
+bool RecordContext::ScanInner(std::string_view text) const {
+  return arena->Pay(JsonScanner::MemoryFor(text)) && inner->Scan(text, depth_max);
+}
+
 std::string_view RecordContext::Text(const JsonMember& member) const {
   if (member.kind != JsonKind::kString) return {};
   if (!member.escaped) return member.value;
+  if (!arena->Pay(member.value.size())) return {};
   std::string& text = arena->New();
   AppendUnescaped(member.value, &text);
   return text;
@@ -26,7 +31,8 @@ std::string_view SourceOf(const RecordContext& context, std::string_view cluster
                           std::string_view producer) {
   std::string& source = context.arena->New();
   source.assign("/clusters/");
-  source.append(cluster.empty() ? "local" : PercentEncode(cluster));
+  // What will be cut off anyway is not made.
+  source.append(cluster.empty() ? "local" : PercentEncode(cluster.substr(0, kAttributeMax)));
   source.push_back('/');
   source.append(producer);
   return source;
@@ -38,7 +44,7 @@ std::string_view SubjectOf(const RecordContext& context, std::string_view kind,
   for (const std::string_view part : {kind, in_namespace, name}) {
     if (part.empty()) continue;
     if (!subject.empty()) subject.push_back('/');
-    subject.append(part);
+    subject.append(part.substr(0, kAttributeMax + 1));  // the caller cuts it, at a character
   }
   return subject;
 }

@@ -1,10 +1,12 @@
 // What the producers' files share: the record in hand and how they answer.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ingest/json_scan.h"
@@ -12,9 +14,19 @@
 
 namespace spool {
 
-// Strings that a record's view points into until its event is made. Reuses their memory.
+// The memory that understanding one record needs: strings that its view points into until its event
+// is made, and what scanning takes. Up to kFreeBytes a record are free; more is asked for before it
+// is used. Small strings are used again, and no more than kSlotsKept of kBytesKept stay behind.
 class Arena {
  public:
+  static constexpr size_t kFreeBytes = size_t{64} << 10;
+  static constexpr size_t kBytesKept = size_t{4} << 10;
+  static constexpr size_t kSlotsKept = 64;
+
+  // May this record have that many bytes in all? False means that its request will be refused.
+  using Ask = std::function<bool(size_t bytes)>;
+  explicit Arena(Ask ask) : ask_(std::move(ask)) {}
+
   std::string& New() {
     if (used_ == strings_.size()) strings_.push_back(std::make_unique<std::string>());
     std::string& text = *strings_[used_++];
@@ -22,11 +34,27 @@ class Arena {
     return text;
   }
   std::string_view Keep(std::string_view text) { return New().assign(text); }
-  void Reset() { used_ = 0; }
+  // To be called before that many bytes are used, if there may be many. False: they must not be.
+  bool Pay(size_t bytes) {
+    bytes_ += bytes;
+    return bytes_ <= kFreeBytes || ask_(bytes_);
+  }
+  // What was paid for since Reset.
+  size_t bytes() const { return bytes_; }
+  // The record is done with.
+  void Reset() {
+    for (size_t i = 0; i < used_; ++i) {
+      if (strings_[i]->capacity() > kBytesKept) std::string().swap(*strings_[i]);
+    }
+    if (strings_.size() > kSlotsKept) strings_.resize(kSlotsKept);
+    used_ = bytes_ = 0;
+  }
 
  private:
+  const Ask ask_;
   std::vector<std::unique_ptr<std::string>> strings_;
   size_t used_ = 0;
+  size_t bytes_ = 0;
 };
 
 // Why a record goes to quarantine: a stable word and a sentence. Nothing of the record's content.
@@ -40,11 +68,13 @@ struct RecordContext {
   std::string_view cluster;  // as configured; may be empty
   bool mutated_is_admission = true;
   Arena* arena = nullptr;
-  JsonScanner* inner = nullptr;      // for JSON inside the record; the outer view stays whole
-  std::string* canonical = nullptr;  // scratch for identities
+  JsonScanner* inner = nullptr;  // for JSON inside the record; the outer view stays whole
   size_t depth_max = 64;
 
-  // A string member's text; empty for any other kind.
+  // Scans with `inner`; also false when there is no memory for it.
+  bool ScanInner(std::string_view text) const;
+
+  // A string member's text; empty for any other kind, or when there is no memory for it.
   std::string_view Text(const JsonMember& member) const;
   // A string, number or literal as text.
   std::string_view Scalar(const JsonMember& member) const;

@@ -241,13 +241,12 @@ std::optional<HttpResponse> CheckExpectAndCoding(const HeadParser& parser, Reque
     head->expect_continue = head->has_body;
   }
   const std::string_view coding = parser.content_coding;
-  if (parser.content_codings == 0 || coding.empty() || EqualsIgnoringCase(coding, "identity")) {
-    return std::nullopt;
-  }
-  if (parser.content_codings == 1 &&
-      (EqualsIgnoringCase(coding, "gzip") || EqualsIgnoringCase(coding, "x-gzip"))) {
+  // Only the last of several headers is remembered; what the others say must not be passed over.
+  const bool one = parser.content_codings <= 1;
+  if (one && (coding.empty() || EqualsIgnoringCase(coding, "identity"))) return std::nullopt;
+  if (one && (EqualsIgnoringCase(coding, "gzip") || EqualsIgnoringCase(coding, "x-gzip"))) {
     head->coding = Coding::kGzip;
-  } else if (parser.content_codings == 1 && EqualsIgnoringCase(coding, "zstd")) {
+  } else if (one && EqualsIgnoringCase(coding, "zstd")) {
     head->coding = Coding::kZstd;
   } else {
     HttpResponse refusal =

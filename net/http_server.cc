@@ -26,7 +26,8 @@ class Server final : public HttpServer {
  public:
   Server(HttpServerOptions options, HttpHandler handler)
       : options_(std::move(options)),
-        shared_(std::make_shared<ServerShared>(options_.limits, std::move(handler))) {
+        shared_(
+            std::make_shared<ServerShared>(options_.limits, std::move(handler), options_.budget)) {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       workers_.push_back(ServerWorker::Create(shared_));
     }

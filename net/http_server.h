@@ -16,12 +16,15 @@
 
 namespace spool::net {
 
+class ByteBudget;
+
 struct HttpLimits {
   size_t header_bytes = 64 << 10;  // the whole head; beyond it 431
-  // Decompressed; beyond it 413. At most half of in_flight_bytes counts.
+  // Decompressed; beyond it 413. At most in_flight_bytes count.
   size_t body_bytes = size_t{16} << 20;
   size_t ratio_max = 200;  // decompressed : compressed, once past 64 KiB; beyond it 413
-  // Bodies, and what handlers make of them, in memory of all connections; beyond it 503.
+  // Bodies, and what handlers make of them, in memory of all connections; beyond it 503. Of a body
+  // above half of this more may be made: as much again as body_bytes, and 16 MiB.
   size_t in_flight_bytes = size_t{64} << 20;
   // Above this size, or a quarter of in_flight_bytes, one body at a time; others 503.
   size_t large_body_bytes = size_t{4} << 20;
@@ -89,6 +92,8 @@ struct HttpServerOptions {
   std::string address;  // "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080"; port 0 takes a free one
   int threads = 2;
   HttpLimits limits;
+  // What this server's bodies take is taken from here, too; may be empty.
+  std::shared_ptr<ByteBudget> budget;
 };
 
 struct HttpServerStats {

@@ -205,10 +205,11 @@ class HttpResponder::State {
   }
   HttpResponder::Reserved Reserve(size_t bytes) {
     std::lock_guard lock(mutex_);
-    if (body_bytes_ + bytes > worker_->shared->budget->limit(Claim::kMade)) {
+    const Claim claim = permit_.large() ? Claim::kMadeOfLarge : Claim::kMade;
+    if (body_bytes_ + bytes > worker_->shared->budget->limit(claim)) {
       return HttpResponder::Reserved::kNever;
     }
-    const bool given = !released_ && permit_.Grow(body_bytes_ + bytes, Claim::kMade);
+    const bool given = !released_ && permit_.Grow(body_bytes_ + bytes, claim);
     return given ? HttpResponder::Reserved::kYes : HttpResponder::Reserved::kNotNow;
   }
   void ReleaseBody(size_t keep) {
@@ -316,8 +317,12 @@ bool Connection::OnReader(RequestReader::State state) {
   }
   const auto phase = reader_.phase();
   if (phase != timed_phase_) {
-    timed_phase_ = phase;
+    const auto was = std::exchange(timed_phase_, phase);
     if (phase == RequestReader::Phase::kHead) SetDeadline(shared_.limits.header_timeout);
+    // A refused body has been read over: from here the connection is an idle one.
+    if (phase == RequestReader::Phase::kIdle && was == RequestReader::Phase::kBody) {
+      SetDeadline(shared_.limits.idle_timeout);
+    }
     if (phase == RequestReader::Phase::kBody) {
       body_deadline_ = Steady::now() + shared_.limits.body_timeout;
     }

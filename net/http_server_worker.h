@@ -18,8 +18,10 @@ namespace spool::net {
 
 // What all threads of one server share. Any thread.
 struct ServerShared {
-  ServerShared(const HttpLimits& l, HttpHandler h)
-      : limits(l), handler(std::move(h)), budget(std::make_shared<ByteBudget>(l.in_flight_bytes)) {}
+  ServerShared(const HttpLimits& l, HttpHandler h, std::shared_ptr<ByteBudget> all)
+      : limits(l),
+        handler(std::move(h)),
+        budget(std::make_shared<ByteBudget>(l.in_flight_bytes, l.body_bytes, std::move(all))) {}
 
   // A connection has ended.
   void Closed() {

@@ -25,7 +25,8 @@ RequestReader::RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudge
     : limits_(limits),
       budget_(std::move(budget)),
       // What can never fit is too large, not "busy".
-      body_bytes_max_(std::min(limits.body_bytes, budget_->limit(Claim::kLargeBody))),
+      body_bytes_max_(
+          std::min({limits.body_bytes, limits.in_flight_bytes, budget_->limit(Claim::kLargeBody)})),
       large_body_bytes_(std::min(limits.large_body_bytes, limits.in_flight_bytes / 4)),
       permit_(budget_) {}
 
@@ -212,8 +213,10 @@ bool RequestReader::TakeEncoded(std::string_view piece) {
 }
 
 bool RequestReader::AdmitDecoder(size_t bytes) {
-  if (bytes > budget_->limit(Claim::kBody)) return Fail(TooLarge());
-  if (!permit_.Grow(room_ + bytes, Claim::kBody)) {
+  // The head of a large body's length need not tell: it is compressed.
+  const Claim claim = permit_.large() ? Claim::kLargeBody : Claim::kBody;
+  if (bytes > budget_->limit(claim)) return Fail(TooLarge());
+  if (!permit_.Grow(room_ + bytes, claim)) {
     return Fail(Problem(503, "overloaded", "Too many bytes of requests are in memory.", -1, 1));
   }
   decoder_bytes_ = bytes;

@@ -55,6 +55,8 @@ std::string ExtensionName(std::string_view name) {
 class Extensions {
  public:
   explicit Extensions(std::string* text) : text_(*text) {}
+  // More than an event may have; what comes then is not looked at.
+  bool Overfull() const { return text_.size() > kAttributeMax; }
   void AddText(std::string_view name, std::string_view value) {
     if (!Begin(name)) return;
     AppendJsonString(value, &text_);
@@ -113,7 +115,7 @@ Severity FalcoSeverity(std::string_view priority) {
 // Looks into data for a shape that has rules of its own.
 void ApplyData(const RecordContext& context, EventView* view) {
   if (!view->json || !view->data.starts_with('{')) return;
-  if (!context.inner->Scan(view->data, context.depth_max)) return;
+  if (!context.ScanInner(view->data)) return;
   // FillK8sEvent scans once more, so the members are kept aside.
   const std::vector<JsonMember> members = context.inner->members();
   const ShapeMarks marks = LookAt(members);
@@ -165,12 +167,12 @@ void ApplyData(const RecordContext& context, EventView* view) {
 std::optional<Rejected> Finish(const RecordContext& context, const Attributes& a,
                                Extensions* extensions, EventView* view) {
   extensions->AddText("producerid", a.id);
-  if (extensions->text().size() > kAttributeMax) {
+  if (extensions->Overfull()) {
     return Rejected{"attributes_too_large", "the extensions of a CloudEvent exceed 4096 bytes"};
   }
   view->extensions = extensions->text();
   ApplyData(context, view);
-  view->id = IdentityOf("cloudevent", {a.source, a.id}, context.canonical);
+  view->id = IdentityOf("cloudevent", {a.source, a.id});
   return std::nullopt;
 }
 
@@ -222,6 +224,8 @@ std::optional<Rejected> FillCloudEvent(const RecordContext& context,
       data = &m;
     else if (m.key == "data_base64")
       base64 = &m;
+    else if (extensions.Overfull())
+      continue;
     else if (m.kind == JsonKind::kObject || m.kind == JsonKind::kArray) {
       extensions.AddText(ExtensionName(m.key), m.value);  // no type of CloudEvents: as text
     } else if (m.kind == JsonKind::kString) {
@@ -237,13 +241,14 @@ std::optional<Rejected> FillCloudEvent(const RecordContext& context,
   Apply(context, a, view);
   view->content_type = content_type.empty() ? std::string_view("application/json") : content_type;
   if (base64 != nullptr) {
-    auto bytes = DecodeBase64(context.Text(*base64));
+    // Three bytes are made of four letters.
+    const bool paid = context.arena->Pay(base64->value.size() / 4 * 3);
+    auto bytes = paid ? DecodeBase64(context.Text(*base64)) : std::nullopt;
     if (base64->kind != JsonKind::kString || !bytes) {
       return Rejected{"invalid_cloudevent", "data_base64 is not base64"};
     }
-    view->data = context.arena->Keep(*bytes);
-    view->json = IsJsonType(view->content_type) &&
-                 static_cast<bool>(context.inner->Scan(view->data, context.depth_max));
+    view->data = context.arena->New() = *std::move(bytes);
+    view->json = IsJsonType(view->content_type) && context.ScanInner(view->data);
   } else if (data != nullptr) {
     // A string's value is kept without its quotes, which belong to the bytes.
     view->data = data->kind == JsonKind::kString

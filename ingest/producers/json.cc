@@ -66,7 +66,7 @@ void FillJson(const RecordContext& context, const std::vector<JsonMember>& membe
   if (time) view->time = *time;
   // With an id or a time of its own an equal text is the same record sent again; without, two
   // equal texts are two events.
-  if (own_id || time) view->id = IdentityOf("json", {context.cluster, text}, context.canonical);
+  if (own_id || time) view->id = IdentityOf("json", {context.cluster, text});
 }
 
 }  // namespace spool

@@ -127,14 +127,11 @@ std::optional<Rejected> FillK8sAudit(const RecordContext& context,
   if (const auto time = TimeOf(f)) view->time = *time;
   // The caller of the API may choose the auditID, so it names nothing by itself.
   view->id = IdentityOf(
-      "audit", {context.cluster, f.audit_id, f.stage, f.received, f.user, f.request_uri, f.verb},
-      context.canonical);
+      "audit", {context.cluster, f.audit_id, f.stage, f.received, f.user, f.request_uri, f.verb});
   // A request that went well is no trouble.
   if (verdict.denied || f.facts.code >= 400 || f.stage == "Panic") {
-    view->problem_key = IdentityOf(
-        "problem",
-        {context.cluster, f.namespace_, view->kind, OwnerName(view->kind, f.name), view->reason},
-        context.canonical);
+    view->problem_key = IdentityOf("problem", {context.cluster, f.namespace_, view->kind,
+                                               OwnerName(view->kind, f.name), view->reason});
   }
   return std::nullopt;
 }

@@ -104,7 +104,8 @@ std::optional<SystemTime> TimeOf(const RecordContext& context, const Fields& f) 
 std::string_view ControllerName(const RecordContext& context, const JsonMember* owners) {
   if (owners == nullptr || owners->kind != JsonKind::kArray) return {};
   // The array's own check was part of the record's; here only its objects are looked at.
-  std::string_view rest = owners->value;
+  constexpr size_t kOwnersBytes = size_t{64} << 10;
+  const std::string_view rest = owners->value.substr(0, kOwnersBytes);
   std::string& wrapped = context.arena->New();
   constexpr size_t kOwnersLookedAt = 16;
   // {"0":{…},"1":{…}}: the same objects as members, so that the shallow view shows their inside.
@@ -131,7 +132,7 @@ std::string_view ControllerName(const RecordContext& context, const JsonMember* 
     }
   }
   wrapped += '}';
-  if (!context.inner->Scan(wrapped, context.depth_max)) return {};
+  if (!context.ScanInner(wrapped)) return {};
   std::string_view kind, name;
   bool controller = false;
   const auto& members = context.inner->members();
@@ -153,14 +154,14 @@ std::string_view ControllerName(const RecordContext& context, const JsonMember* 
   return {};
 }
 
-Hash128 IdOf(const RecordContext& context, const Fields& f, std::string_view cluster,
+Hash128 IdOf(const Fields& f, std::string_view cluster,
              std::string_view text, bool has_time) {
   if (!f.uid.empty() && !f.resource_version.empty()) {
-    return IdentityOf("event", {cluster, f.uid, f.resource_version}, context.canonical);
+    return IdentityOf("event", {cluster, f.uid, f.resource_version});
   }
   // Without a version an update cannot be told from a repeat by its names, but by its bytes.
   if (!f.uid.empty() || has_time) {
-    return IdentityOf("event-bytes", {cluster, f.uid, text}, context.canonical);
+    return IdentityOf("event-bytes", {cluster, f.uid, text});
   }
   return {};
 }
@@ -199,7 +200,7 @@ std::optional<Rejected> FillK8sEvent(const RecordContext& context,
   view->reason = f.reason;
   view->severity = EventSeverity(f.type, f.reason);
   if (time) view->time = *time;
-  view->id = IdOf(context, f, cluster, text, time.has_value());
+  view->id = IdOf(f, cluster, text, time.has_value());
 
   EventFacts facts;
   facts.reason = f.reason;
@@ -214,8 +215,7 @@ std::optional<Rejected> FillK8sEvent(const RecordContext& context,
   if (!f.kind.empty() || !f.name.empty()) {
     std::string_view owner = ControllerName(context, f.owners);
     if (owner.empty()) owner = OwnerName(f.kind, f.name);
-    view->problem_key =
-        IdentityOf("problem", {cluster, f.namespace_, f.kind, owner, f.reason}, context.canonical);
+    view->problem_key = IdentityOf("problem", {cluster, f.namespace_, f.kind, owner, f.reason});
   }
   return std::nullopt;
 }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "ingest/json_text.h"
 
 namespace spool {
 namespace {
@@ -61,23 +60,11 @@ net::HttpResponse MethodNotAllowed(std::string allowed) {
   return response;
 }
 
-// The handshake of the CloudEvents webhook: any origin may send, at any rate.
-net::HttpResponse Handshake(const net::HttpRequest& request) {
-  net::HttpResponse response;
-  response.headers.emplace_back("Allow", "POST, OPTIONS");
-  const std::string_view origin = request.Header("webhook-request-origin");
-  if (!origin.empty()) {
-    response.headers.emplace_back("WebHook-Allowed-Origin", "*");
-    response.headers.emplace_back("WebHook-Allowed-Rate", "*");
-  }
-  return response;
-}
-
 }  // namespace
 
 struct HttpSource::Counters {
   std::atomic<uint64_t> requests{0}, events{0}, duplicates{0}, quarantined{0}, rejected{0},
-      bytes{0};
+      throttled{0}, bytes{0};
   std::atomic<int64_t> last_event{0};  // microseconds; 0: none yet
 };
 
@@ -125,6 +112,7 @@ HttpSource::HttpSource(HttpSourceOptions options, Journal& journal)
       }()),
       journal_(journal),
       decoders_(std::make_unique<Decoders>(options_.decode)),
+      quota_(options_.quota),
       counters_(std::make_shared<Counters>()),
       open_(!options_.closed) {}
 
@@ -145,6 +133,7 @@ Status HttpSource::Start() {
   server.address = options_.address;
   server.threads = options_.threads;
   server.limits = options_.limits;
+  server.budget = options_.budget;
   auto started = net::HttpServer::Start(
       std::move(server), [this](net::HttpRequest&& request, net::HttpResponder responder) {
         Handle(std::move(request), std::move(responder));
@@ -184,7 +173,9 @@ SourceStatus HttpSource::status() const {
   status.duplicates = counters_->duplicates;
   status.quarantined = counters_->quarantined;
   status.refused = counters_->rejected;
-  status.rejected = status.refused + server.shed + server.malformed + server.refused;
+  status.throttled = counters_->throttled;
+  status.rejected =
+      status.refused + status.throttled + server.shed + server.malformed + server.refused;
   status.bytes = counters_->bytes;
   if (const int64_t last = counters_->last_event; last != 0) status.last_event = FromMicros(last);
   return status;
@@ -242,24 +233,56 @@ net::HttpResponse HttpSource::Probe(const net::HttpRequest& request) const {
     status =
         stopping_ ? Status(Fail(Code::kUnavailable, "the source is stopping")) : options_.ready();
   }
-  net::HttpResponse response;
-  response.status = status ? 200 : 503;
   bool verbose = false;
   request.QueryParam("verbose", &verbose);
+  if (!status) {
+    return net::Problem(503, "not_ready",
+                        verbose ? status.error().message : "No events are taken now.", -1,
+                        kRetryAfterSeconds);
+  }
+  net::HttpResponse response;
   if (verbose) {
     response.content_type = "application/json";
-    response.body = status ? "{\"status\":\"ok\",\"reasons\":[]}\n"
-                           : "{\"status\":\"unavailable\",\"reasons\":[";
-    if (!status) {
-      AppendJsonString(status.error().message, &response.body);
-      response.body += "]}\n";
-    }
+    response.body = "{\"status\":\"ok\",\"reasons\":[]}\n";
   }
-  if (!status) response.headers.emplace_back("Retry-After", std::to_string(kRetryAfterSeconds));
   return response;
 }
 
+// The handshake of the CloudEvents webhook: any origin may send, as many a minute as the quota has.
+net::HttpResponse HttpSource::Handshake(const net::HttpRequest& request) const {
+  net::HttpResponse response;
+  response.headers.emplace_back("Allow", "POST, OPTIONS");
+  if (request.Header("webhook-request-origin").empty()) return response;
+  const double events = options_.quota.events_per_second;
+  response.headers.emplace_back("WebHook-Allowed-Origin", "*");
+  response.headers.emplace_back(
+      "WebHook-Allowed-Rate",
+      events > 0 ? std::to_string(std::max(uint64_t{1}, static_cast<uint64_t>(events * 60))) : "*");
+  return response;
+}
+
+net::HttpResponse HttpSource::OverQuota(const Quota::Refused& refused) {
+  counters_->throttled.fetch_add(1, std::memory_order_relaxed);
+  static log::Limiter limiter;
+  if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
+    log::Warn("A request was refused: the source's quota is used up.",
+              {{"source", options_.name}, {"quota", refused.what}, {"held_back", held_back}});
+  }
+  return net::Problem(
+      429, "quota_exceeded",
+      "The source's quota of " + std::string(refused.what) + " is used up; nothing was stored.", -1,
+      refused.retry_after);
+}
+
 void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder) {
+  std::shared_ptr<Quota::Place> place;  // until the answer
+  if (options_.quota.any()) {
+    const SteadyTime now = options_.clock->Steady();
+    if (const auto refused = quota_.Admit(request.body.size(), now, &place)) {
+      responder.Send(OverQuota(*refused));
+      return;
+    }
+  }
   const SystemTime now = options_.clock->Now();
   std::vector<Event> quarantine;
   // Body and events are in memory together, so both are paid for from the same budget.
@@ -281,6 +304,10 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
                                   .admit = admit},
                                  &quarantine);
   decoders_->Return(std::move(decoder));
+  if (options_.quota.events_per_second > 0) {
+    // Also what is refused for its events has cost the work of a look at them.
+    quota_.PayEvents(decoded ? decoded->events.size() : 1, options_.clock->Steady());
+  }
   const size_t bytes = request.body.size();
   std::string().swap(request.body);
   // The events are held until they are stored and answered for, also while the journal has them.
@@ -291,8 +318,8 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
   }
   const bool tells = request.path == "/v1/events";
   journal_.Append(std::move(decoded->events), options_.name,
-                  [responder, tells, quarantined = decoded->quarantined, counters = counters_,
-                   now](Result<AppendResult> result) {
+                  [responder, tells, quarantined = decoded->quarantined, counters = counters_, now,
+                   place = std::move(place)](Result<AppendResult> result) {
                     if (!result) {
                       counters->rejected.fetch_add(1, std::memory_order_relaxed);
                       responder.Send(Unavailable(result.error().code));

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ingest/decode.h"
+#include "ingest/quota.h"
 #include "ingest/source.h"
 #include "net/http_server.h"
 #include "spool/journal.h"
@@ -24,6 +25,9 @@ struct HttpSourceOptions {
   std::string address = "127.0.0.1:8080";
   std::vector<std::string> paths;  // which of the paths are served; empty: all
   net::HttpLimits limits;
+  // What all sources' requests together may hold in memory; may be empty.
+  std::shared_ptr<net::ByteBudget> budget;
+  QuotaLimits quota;  // beyond it 429
   int threads = 2;
   // `stream` may be empty: the journal's own streams by name, unknown ones to kubernetes-events.
   DecodeOptions decode;
@@ -65,11 +69,14 @@ class HttpSource : public Source {
   net::HttpResponse Probe(const net::HttpRequest& request) const;
   void Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
               const net::HttpResponder& responder);
+  net::HttpResponse OverQuota(const Quota::Refused& refused);
+  net::HttpResponse Handshake(const net::HttpRequest& request) const;
   bool Serves(const std::string& path) const;
 
   const HttpSourceOptions options_;
   Journal& journal_;
   const std::unique_ptr<Decoders> decoders_;
+  Quota quota_;
   // Shared with answers under way, which may outlive a stopped source.
   const std::shared_ptr<Counters> counters_;
   std::atomic<bool> stopping_{false};

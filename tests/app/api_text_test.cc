@@ -8,6 +8,7 @@
 #include "app/json_views.h"
 #include "app/query_params.h"
 #include "app/request_body.h"
+#include "base/time_text.h"
 #include "tests/support/app_http.h"
 
 namespace spool {
@@ -65,12 +66,22 @@ TEST(JsonViews, LagIsCountedFromTheOldestEventThatWaits) {
 }
 
 TEST(QueryParams, DecodesAndKeepsRepeats) {
-  const auto params = QueryParams::Parse("match=kind%3DPod&match=a%3Db+c&limit=5&verbose");
+  const auto params = QueryParams::Parse("match=kind%3DPod&match=a%3Db%20c&limit=5&verbose");
   ASSERT_TRUE(params.has_value());
   EXPECT_EQ(params->All("match"), (std::vector<std::string>{"kind=Pod", "a=b c"}));
   EXPECT_TRUE(params->Has("verbose"));
   EXPECT_EQ(params->Number("limit", 1, 10)->value(), 5u);
   EXPECT_TRUE(params->Check({"limit", "verbose"}, {"match"}));
+}
+
+// As people write it, and as the ingest listener reads it: unescaped.
+TEST(QueryParams, APlusIsATimeZonesSign) {
+  const auto params = QueryParams::Parse("from=2026-11-20T06:11:14+02:00&match=a%3Db+c");
+  ASSERT_TRUE(params.has_value());
+  const auto from = params->Time("from", FromMicros(0));
+  ASSERT_TRUE(from.has_value()) << from.error().message;
+  EXPECT_EQ(ToMicros(**from), ToMicros(*ParseRfc3339("2026-11-20T04:11:14Z")));
+  EXPECT_EQ(params->Get("match"), "a=b+c");
 }
 
 TEST(QueryParams, RefusesWhatItDoesNotUnderstand) {

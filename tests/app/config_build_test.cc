@@ -110,6 +110,10 @@ TEST(Config, TheCompleteExampleSaysWhatItMeans) {
   EXPECT_EQ(config.admin.tokens[0].secret.Where(), "file:/etc/spool/secrets/operator");
   EXPECT_EQ(config.admin.tokens[0].role, "operator");
   ASSERT_THAT(config.http_sources, SizeIs(2));
+  EXPECT_EQ(config.http_sources[0].limits.body_bytes, size_t{64} << 20);
+  EXPECT_EQ(config.http_sources[0].limits.in_flight_bytes, size_t{64} << 20);
+  EXPECT_EQ(config.http_sources[0].quota.events_per_second, 50'000);
+  EXPECT_EQ(config.http_sources[0].quota.bytes_per_second, 100 * 1024 * 1024);
   EXPECT_THAT(config.http_sources[1].paths, ElementsAre("/audit"));
   EXPECT_EQ(Stream(config, "security-events").bytes_max, uint64_t{50} << 30);
   EXPECT_TRUE(config.has_routes);
@@ -197,6 +201,30 @@ TEST(Config, RatesAndStartsAreReadInAllTheirForms) {
   EXPECT_EQ(target("start: beginning").start, TargetConfig::Start::kBeginning);
   EXPECT_EQ(target("start: 2h").start, TargetConfig::Start::kTime);
   EXPECT_TRUE(std::holds_alternative<NullSettings>(target("rate: 1").settings.sink.of));
+}
+
+TEST(Config, AQuotaIsReadInAllItsForms) {
+  const auto quota = [](const std::string& what) {
+    return Good("version: 1\nsources: { s: { type: http, quota: { " + what + " } } }\n" + kOut)
+        .http_sources.at(0)
+        .quota;
+  };
+  const QuotaLimits both = quota("events: 50000/s, bytes: 100MiB/s, in_flight: 64");
+  EXPECT_EQ(both.events_per_second, 50'000);
+  EXPECT_EQ(both.bytes_per_second, 100 * 1024 * 1024);
+  EXPECT_EQ(both.requests, 64u);
+  EXPECT_EQ(quota("bytes: 6GiB/m").bytes_per_second, 6.0 * (1 << 30) / 60);
+  EXPECT_EQ(quota("bytes: 4096").bytes_per_second, 4096);
+  EXPECT_FALSE(quota("events: 0, bytes: 0, in_flight: 0").any());
+  EXPECT_FALSE(Good(std::string("version: 1\n") + kOut).http_sources.at(0).quota.any());
+  const auto problems = [](const std::string& what) {
+    return Problems("version: 1\nsources: { s: { type: http, quota: { " + what + " } } }\n" + kOut);
+  };
+  EXPECT_THAT(problems("bytes: 100/d"), ElementsAre(HasSubstr("must be a size in a time")));
+  EXPECT_THAT(problems("bytes: 1/s"), ElementsAre(HasSubstr("1KiB/s to 64GiB/s, or 0 (no limit)")));
+  EXPECT_THAT(problems("bytes: -1/s"), SizeIs(1));
+  EXPECT_THAT(problems("events: many"), ElementsAre(HasSubstr("must be a rate")));
+  EXPECT_THAT(problems("in_flight: 70000"), ElementsAre(HasSubstr("1 to 65536")));
 }
 
 TEST(Config, AMatcherThatCannotBeCompiledIsToldAtItsValue) {

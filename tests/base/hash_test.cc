@@ -13,6 +13,19 @@ TEST(Hash, Sha256PrefixIsTheFirstHalfOfTheStandardDigest) {
   EXPECT_EQ(Sha256Prefix("abc"), Sha256Prefix("abc"));
 }
 
+TEST(Hash, Sha256OfPiecesIsThatOfTheWhole) {
+  for (const size_t size : {0, 1, 511, 512, 513, 1024, 5000}) {
+    const std::string text(size, 'x');
+    for (const size_t step : {1, 100, 512, 600, 5000}) {
+      Sha256Pieces pieces;
+      for (size_t at = 0; at < size; at += step) {
+        pieces.Add(std::string_view(text).substr(at, step));
+      }
+      EXPECT_EQ(pieces.Prefix(), Sha256Prefix(text)) << size << " in " << step;
+    }
+  }
+}
+
 // On disk, so it may never change: XXH3 with its default secret, big-endian.
 TEST(Hash, FastHashesHaveTheirPublishedValues) {
   EXPECT_EQ(FastHash64(""), 0x2d06800538d394c2u);

@@ -63,6 +63,7 @@ const std::vector<Library>& Libraries() {
       {"nlohmann", {"nlohmann/"}, {"app/", "replay/", "forward/sinks/"}},
       {"CLI11", {"CLI/"}, {"app/ctl/", "app/spoold_main.cc"}},
       {"fmt", {"fmt/"}, {"base/", "spool/", "net/", "ingest/", "forward/", "replay/", "app/"}},
+      {"valijson", {"valijson/"}, {}},
       {"GoogleTest", {"gtest/", "gmock/"}, {}},
       {"Benchmark", {"benchmark/"}, {}},
   };

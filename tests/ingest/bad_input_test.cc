@@ -1,6 +1,7 @@
 // What cannot be understood is told of, and never costs its neighbours.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "ingest/json_scan.h"
 #include "tests/support/ingest_fixture.h"
@@ -340,11 +341,114 @@ TEST(BadInput, EventsAreAdmittedByTheirMemory) {
   EXPECT_TRUE(none.empty());
 }
 
-TEST(BadInput, ALargeRecordLeavesNoLargeBuffers) {
+// Bytes that the heap holds for us now, wherever they are.
+size_t HeapBytes() {
+  const auto heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
+// A decoder lives as long as its source: what one request made it take must not stay.
+TEST(BadInput, LargeRecordsLeaveNoLargeBuffers) {
   IngestFixture ingest;
-  const std::string body = R"({"a":")" + std::string(size_t{4} << 20, 'x') + "\"}";
-  EXPECT_EQ(ingest.One("/v1/events", body).view.data.size(), body.size());
-  EXPECT_EQ(ingest.One("/v1/events", R"({"a":1})").view.data, R"({"a":1})");
+  const std::string small = R"({"a":"\u0041","id":"1"})";
+  ingest.One("/v1/events", small);
+  const size_t before = HeapBytes();
+  constexpr size_t kLarge = size_t{1} << 20;
+  // One large text with escapes, as another of its members each time.
+  for (int i = 0; i < 40; ++i) {
+    std::string body = R"({"specversion":"1.0","source":"/s","type":"t")";
+    for (int n = 0; n < i; ++n) body += ",\"x" + std::to_string(n) + R"(":"\n")";
+    body += R"(,"subject":")" + std::string(kLarge, 'x') + R"(\n","id":"1"})";
+    EXPECT_EQ(ingest.One("/v1/events", body).view.subject.size(), kAttributeMax);
+  }
+  // Others that need much: tokens, members, keys with escapes, a broken record, base64.
+  std::string tokens = "[1", members = R"({"a":1)", keys = R"({"a":1)";
+  while (tokens.size() < kLarge) tokens += ",[1,[]]";
+  for (int i = 0; i < 50'000; ++i) members += ",\"m" + std::to_string(i) + "\":1";
+  for (int i = 0; i < 5'000; ++i) keys += ",\"\\n" + std::to_string(i) + "\":1";
+  for (const std::string& body :
+       {R"({"a":)" + tokens + "]}", members + "}", keys + "}", R"({"a":")" + tokens,
+        R"({"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":")" +
+            std::string(kLarge, 'A') + "\"}"}) {
+    (void)ingest.Decode("/v1/events", body);
+    ingest.quarantine.clear();
+  }
+  EXPECT_EQ(ingest.One("/v1/events", small).view.data, small);
+  EXPECT_LT(HeapBytes(), before + (size_t{1} << 20));
+}
+
+// What understanding takes beside the events is asked for, too.
+TEST(BadInput, ScratchMemoryIsAdmitted) {
+  constexpr size_t kLarge = size_t{4} << 20;
+  std::string tokens = R"({"a":[1)";
+  while (tokens.size() < kLarge) tokens += ",[],1";
+  const std::string escaped =
+      R"({"specversion":"1.0","id":"1","source":"/s","type":"t","subject":")" +
+      std::string(kLarge, 'x') + R"(\n"})";
+  const std::string base64 =
+      R"({"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":")" +
+      std::string(kLarge, 'A') + "\"}";
+  const struct {
+    std::string body;
+    size_t scratch;  // no less than this beside the event
+  } cases[] = {{tokens + "]}", 4 * kLarge / 2}, {escaped, kLarge}, {base64, kLarge / 4 * 3}};
+  DecodeOptions options;
+  options.stream = [](std::string_view) { return StreamId{1}; };
+  Decoder decoder(options);
+  for (const auto& c : cases) {
+    size_t admitted = 0, limit = SIZE_MAX;
+    std::vector<Event> none;
+    const auto decode = [&] {
+      return decoder.Decode({.path = "/v1/events",
+                             .content_type = {},
+                             .idempotency_key = {},
+                             .headers = nullptr,
+                             .body = c.body,
+                             .received = {},
+                             .admit =
+                                 [&](size_t bytes) {
+                                   if (bytes > limit) return Incoming::Admission::kNever;
+                                   admitted = bytes;
+                                   return Incoming::Admission::kYes;
+                                 }},
+                            &none);
+    };
+    const auto decoded = decode();
+    ASSERT_TRUE(decoded) << c.body.substr(0, 60);
+    EXPECT_GE(admitted, decoded->bytes + c.scratch) << c.body.substr(0, 60);
+    EXPECT_LT(admitted, decoded->bytes + 8 * kLarge) << c.body.substr(0, 60);
+    limit = c.scratch;
+    const auto refused = decode();
+    ASSERT_FALSE(refused) << c.body.substr(0, 60);
+    EXPECT_EQ(refused.error().code, "body_too_large");
+    EXPECT_TRUE(none.empty());
+  }
+}
+
+// A refusal in the middle of a record is not made good by room that comes later.
+TEST(BadInput, ARecordThatWasStarvedIsNotStoredInPart) {
+  const std::string body =
+      R"({"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"\n)" +
+      std::string(size_t{1} << 20, 'x') + R"(","x":"\n)" + std::string(100'000, 'y') + "\"}";
+  DecodeOptions options;
+  options.stream = [](std::string_view) { return StreamId{1}; };
+  Decoder decoder(options);
+  std::vector<Event> none;
+  int left = 2;  // the leap, and the plain question behind it
+  const auto decoded = decoder.Decode({.path = "/v1/events",
+                                       .content_type = {},
+                                       .idempotency_key = {},
+                                       .headers = nullptr,
+                                       .body = body,
+                                       .received = {},
+                                       .admit =
+                                           [&](size_t) {
+                                             return left-- > 0 ? Incoming::Admission::kNotNow
+                                                               : Incoming::Admission::kYes;
+                                           }},
+                                      &none);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().status, 503);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/ingest_fixture.h"
+#include "tests/support/linear_time.h"
 
 namespace spool {
 namespace {
@@ -399,6 +400,45 @@ TEST(Classify, MessagesAreReadThroughTheirEscapes) {
   audit.status =
       R"({"code":403,"message":"pods \"w\" is forbidden: violates PodSecurity \"baseline\": x"})";
   EXPECT_EQ(ingest.One("/audit", audit.Json()).view.subcategory, "pod-security");
+}
+
+// Messages made to have the same words looked for again and again.
+TEST(ClassifyRefusal, WorksInLinearTimeWhateverTheMessageSays) {
+  for (const char* piece :
+       {"User \"", "User \"a\" cannot ", "\" cannot ", "maximum ", "admission webhook \"",
+        "failed calling webhook \"", "ValidatingAdmissionPolicy '", "User \" cannot x"}) {
+    const auto make = [piece](size_t size) {
+      // The end that each of the pieces waits for comes last, or never.
+      std::string text;
+      while (text.size() < size) text += piece;
+      return text + "\" cannot x";
+    };
+    const auto classify = [](const std::string& text) {
+      EXPECT_TRUE(ClassifyRefusal(text, {}).empty());
+    };
+    EXPECT_LT(GrowthOverEightfold(size_t{256} << 10, make, classify), kGrowthMax) << piece;
+  }
+}
+
+// The same through a request: what one record costs does not depend on what it says.
+TEST(ClassifyRefusal, OneRecordCannotHoldAListenerUp) {
+  IngestFixture ingest;
+  std::string message;
+  while (message.size() < (size_t{8} << 20)) message += "User \\\"";
+  const std::string body =
+      AuditText{.status = R"({"code":403,"message":")" + message + R"( x\" cannot y"})"}.Json();
+  const double begin = ThreadSeconds();
+  EXPECT_EQ(ingest.One("/audit", body).view.producer, "k8s-audit");
+  EXPECT_LT(ThreadSeconds() - begin, 2.0);
+}
+
+TEST(ClassifyRefusal, LooksAtTheStartOfAMessageOnly) {
+  const std::string told = "exceeded quota: ";
+  EXPECT_EQ(Text(ClassifyRefusal(std::string(10'000, 'x') + told, {})), "admission/quota");
+  EXPECT_EQ(Text(ClassifyRefusal(std::string(20'000, 'x') + told, {})), "/");
+  // A user's name may end where the next message begins.
+  EXPECT_EQ(Text(ClassifyRefusal(R"(User "a" cannot x User " cannot list resource "pods")", {})),
+            "security/rbac");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/ingest_fixture.h"
+#include "tests/support/linear_time.h"
 
 namespace spool {
 namespace {
@@ -173,6 +174,20 @@ TEST(CloudEvents, DataThatIsAnEventIsClassifiedAsOne) {
       wrap("falco.rule.output.v1", R"({"rule":"Shell","source":"syscall","priority":"Critical"})"));
   EXPECT_EQ(falco.view.category, "security");
   EXPECT_EQ(falco.view.severity, Severity::kCritical);
+}
+
+// Extensions beyond what an event may have cost no more than a look.
+TEST(CloudEvents, ManyExtensionsTakeLinearTime) {
+  const auto make = [](size_t count) {
+    std::string body = R"({"specversion":"1.0","id":"1","source":"/s","type":"t")";
+    for (size_t i = 0; i < count; ++i) body += ",\"x" + std::to_string(i) + "\":1";
+    return body + "}";
+  };
+  IngestFixture ingest;
+  const auto take = [&ingest](const std::string& body) {
+    EXPECT_EQ(ingest.One("/v1/events", body).view.reason, "attributes_too_large");
+  };
+  EXPECT_LT(GrowthOverEightfold(7'500, make, take), kGrowthMax);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "ingest/sources/http.h"
 #include "spool/reader.h"
 #include "tests/support/ingest_fixture.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/net_raw_client.h"
 
 namespace spool {
@@ -22,6 +23,7 @@ namespace {
 using test::RawAnswer;
 using test::RawSocket;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class HttpSourceTest : public ::testing::Test {
  protected:
@@ -270,9 +272,16 @@ TEST_F(HttpSourceTest, HealthAndReadySayWhy) {
   EXPECT_EQ(Get("/ready?verbose").body, "{\"status\":\"ok\",\"reasons\":[]}\n");
   *ready = false;
   EXPECT_EQ(Get("/health").status, 200);
-  EXPECT_EQ(Get("/ready").status, 503);
-  EXPECT_EQ(Get("/ready?verbose").body,
-            "{\"status\":\"unavailable\",\"reasons\":[\"the journal needs \\\"repair\\\"\"]}\n");
+  for (const char* path : {"/ready", "/ready?verbose"}) {
+    const RawAnswer answer = Get(path);
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.Header("content-type"), "application/problem+json");
+    EXPECT_EQ(answer.Header("retry-after"), "1");
+    EXPECT_THAT(answer.body, HasSubstr("\"status\":503,\"code\":\"not_ready\""));
+  }
+  EXPECT_THAT(Get("/ready").body, Not(HasSubstr("repair")));
+  EXPECT_THAT(Get("/ready?verbose").body,
+              HasSubstr("\"detail\":\"the journal needs \\\"repair\\\"\""));
 }
 
 TEST_F(HttpSourceTest, ProbesMayAskForTheHeadAlone) {
@@ -309,6 +318,18 @@ TEST_F(HttpSourceTest, SmallBodiesCannotBecomeMoreEventsThanThereIsMemoryFor) {
   EXPECT_EQ(source_->server_stats().in_flight_bytes, 0U);
 }
 
+// A body as large as all bodies in flight may be is stored, not only read.
+TEST_F(HttpSourceTest, ABodyThatNeedsTheWholeBudgetIsStored) {
+  constexpr size_t kAll = size_t{64} << 20;
+  Start({.limits = {.body_bytes = kAll, .in_flight_bytes = kAll}});
+  const std::string record = R"({"a":")" + std::string(1'000'000, 'x') + "\"}\n";
+  std::string body;
+  while (body.size() + record.size() <= kAll) body += record;
+  EXPECT_THAT(Post("/v1/events", body).body, HasSubstr("\"stored\":67,"));
+  EXPECT_EQ(Post("/v1/events", body + std::string(kAll + 1 - body.size(), ' ')).status, 413);
+  EXPECT_EQ(source_->server_stats().in_flight_bytes, 0U);
+}
+
 TEST_F(HttpSourceTest, WhatTheServerRefusedCountsAsRejected) {
   Start({.limits = {.body_bytes = 4096}});
   RawSocket malformed = RawSocket::Connect(source_->port());
@@ -322,12 +343,54 @@ TEST_F(HttpSourceTest, WhatTheServerRefusedCountsAsRejected) {
   EXPECT_EQ(status.requests, 1U);
 }
 
+TEST_F(HttpSourceTest, BeyondTheQuotaNothingIsStoredAndTheWaitIsTold) {
+  ManualClock clock;
+  Start({.quota = {.events_per_second = 4, .bytes_per_second = 1000}, .clock = &clock});
+  EXPECT_EQ(Post("/v1/events", R"([{"a":1},{"a":2},17])").status, 200);
+  EXPECT_EQ(Post("/v1/events", R"([{"a":3},{"a":4},{"a":5},{"a":6}])").status, 200)
+      << "one is left, the rest is owed";
+  for (const std::string path : {"/v1/events", "/events", "/audit"}) {
+    const RawAnswer answer = Post(path, R"({"a":7})");
+    EXPECT_EQ(answer.status, 429);
+    EXPECT_EQ(answer.Header("content-type"), "application/problem+json");
+    EXPECT_EQ(answer.Header("retry-after"), "1");
+    EXPECT_THAT(answer.body, HasSubstr("\"status\":429,\"code\":\"quota_exceeded\""));
+    EXPECT_THAT(answer.body, HasSubstr("events a second"));
+  }
+  EXPECT_EQ(Get("/ready").status, 200) << "probes have no quota";
+  EXPECT_EQ(Stored().size(), 6U);
+  clock.Advance(std::chrono::milliseconds(751));
+  EXPECT_EQ(Post("/v1/events", R"({"a":")" + std::string(5000, 'x') + "\"}").status, 200);
+  const RawAnswer answer = Post("/v1/events", "{}");
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.Header("retry-after"), "5");
+  EXPECT_THAT(answer.body, HasSubstr("bytes a second"));
+  const SourceStatus status = source_->status();
+  EXPECT_EQ(status.throttled, 4U);
+  EXPECT_EQ(status.refused, 0U);
+  EXPECT_EQ(status.rejected, 4U);
+  EXPECT_EQ(status.requests, 7U);
+}
+
+TEST_F(HttpSourceTest, APlaceIsFreeAgainOnceItsRequestIsAnswered) {
+  Start({.quota = {.requests = 1}});
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Post("/v1/events", R"({"a":1})").status, 200);
+    EXPECT_EQ(Post("/v1/events", "nothing").status, 400);
+  }
+}
+
 TEST_F(HttpSourceTest, AWebhookSenderMayAskFirst) {
   Start();
   const RawAnswer answer =
       Request("OPTIONS /v1/events HTTP/1.1\r\nWebHook-Request-Origin: shop.example", "");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.Header("webhook-allowed-origin"), "*");
+  EXPECT_EQ(answer.Header("webhook-allowed-rate"), "*");
+  Start({.quota = {.events_per_second = 2.5}});
+  EXPECT_EQ(Request("OPTIONS /v1/events HTTP/1.1\r\nWebHook-Request-Origin: shop.example", "")
+                .Header("webhook-allowed-rate"),
+            "150");
 }
 
 TEST_F(HttpSourceTest, CountsWhatItDid) {

@@ -10,22 +10,19 @@ namespace spool {
 namespace {
 
 TEST(Identity, NoFieldCanPassForAnother) {
-  std::string scratch;
   std::set<Hash128> seen;
-  seen.insert(IdentityOf("x", {"a", "b"}, &scratch));
-  seen.insert(IdentityOf("x", {"a|1:b"}, &scratch));
-  seen.insert(IdentityOf("x", {"ab", ""}, &scratch));
-  seen.insert(IdentityOf("x", {"", "ab"}, &scratch));
-  seen.insert(IdentityOf("x", {"a", "b", ""}, &scratch));
-  seen.insert(IdentityOf("y", {"a", "b"}, &scratch));
+  seen.insert(IdentityOf("x", {"a", "b"}));
+  seen.insert(IdentityOf("x", {"a|1:b"}));
+  seen.insert(IdentityOf("x", {"ab", ""}));
+  seen.insert(IdentityOf("x", {"", "ab"}));
+  seen.insert(IdentityOf("x", {"a", "b", ""}));
+  seen.insert(IdentityOf("y", {"a", "b"}));
   EXPECT_EQ(seen.size(), 6U);
 }
 
 // The canonical texts are a promise: a changed one makes every stored id stranger to its repeats.
 TEST(Identity, TheCanonicalTextsStayWhatTheyAre) {
-  std::string scratch;
-  EXPECT_EQ(IdentityOf("event", {"prod", "u1", "42"}, &scratch),
-            Sha256Prefix("v1|event|4:prod|2:u1|2:42"));
+  EXPECT_EQ(IdentityOf("event", {"prod", "u1", "42"}), Sha256Prefix("v1|event|4:prod|2:u1|2:42"));
   IngestFixture ingest({.cluster = "prod"});
   EXPECT_EQ(ingest.One("/v1/events", EventText{.uid = "u1", .version = "42"}.Json()).view.id,
             Sha256Prefix("v1|event|4:prod|2:u1|2:42"));

@@ -1,10 +1,13 @@
 #include "ingest/json_scan.h"
 
 #include <gtest/gtest.h>
+#include <simdjson.h>
 
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
+
+#include "tests/support/ingest_fixture.h"
 
 namespace spool {
 namespace {
@@ -246,6 +249,34 @@ TEST(JsonScan, KeepsNothingOfTheTextBefore) {
   EXPECT_EQ(scanner.members().size(), 1U);
   scanner.Trim();
   ASSERT_TRUE(scanner.Scan("{\"z\":0}", 64));
+}
+
+// Never less than what is there, and not much more for what producers send.
+TEST(JsonScan, TellsTheMemoryOfALargeText) {
+  EXPECT_EQ(JsonScanner::MemoryFor(R"({"a":1})"), 0U);
+  const std::string text = EventText{}.Json();
+  for (const std::string& piece :
+       {text, std::string("1 "), std::string("[]"), std::string("\"\""), std::string("{\"a\":1}"),
+        std::string("1,"), std::string(" a"), std::string("a b\n")}) {
+    std::string large;
+    while (large.size() < (size_t{1} << 20)) large += piece + ",";
+    simdjson::dom::parser parser;
+    ASSERT_EQ(parser.allocate(large.size()), simdjson::SUCCESS);
+    // The first stage's own count, whatever it thinks of the text as a whole.
+    (void)parser.implementation->stage1(reinterpret_cast<const uint8_t*>(large.data()),
+                                        large.size(), simdjson::stage1_mode::regular);
+    const size_t tokens = parser.implementation->n_structural_indexes;
+    EXPECT_GT(tokens, large.size() / 20) << piece;
+    EXPECT_GE(JsonScanner::MemoryFor(large), 4 * tokens) << piece;
+    if (piece == text) {
+      EXPECT_LT(JsonScanner::MemoryFor(large), 2 * large.size() + (size_t{6} << 20));
+    }
+  }
+  JsonScanner scanner;
+  std::string keys = "{\"a\":1";
+  for (int i = 0; i < 2000; ++i)
+    keys += ",\"\\n" + std::string(1000, 'k') + std::to_string(i) + "\":1";
+  EXPECT_EQ(scanner.Scan(keys + "}", 64).fault, JsonFault::kTooManyMembers);
 }
 
 }  // namespace

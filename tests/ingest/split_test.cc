@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "ingest/json_scan.h"
+#include "tests/support/linear_time.h"
 
 namespace spool {
 namespace {
@@ -34,6 +36,12 @@ class Notes : public RecordHandler {
  private:
   JsonScanner scanner_;
 };
+
+std::string Repeat(std::string_view piece, size_t times) {
+  std::string text;
+  while (times-- > 0) text += piece;
+  return text;
+}
 
 using List = std::vector<std::string>;
 
@@ -205,26 +213,30 @@ TEST(Split, StopsWhenTold) {
   EXPECT_EQ(lines.seen.size(), 1U);
 }
 
-// Bodies made to have each piece looked at again and again: the work stays in proportion.
+// Bodies made to have each piece looked at again and again: the work stays in proportion, by what
+// is handed over and by the time that it takes.
 TEST(Split, WorksInLinearTimeOnBodiesMadeToStallIt) {
-  constexpr size_t kLines = 20'000;
-  std::string open, unclosed, quotes, nested = "[";
-  for (size_t i = 0; i < kLines; ++i) {
-    open += "{\n";
-    unclosed += "{\"a\":\n";
-    quotes += "{\"a\n";
-    nested += "{\"a\":[,";
-  }
-  const std::string closed = open + [] {
-    std::string text;
-    for (size_t i = 0; i < kLines; ++i) text += "}\n";
-    return text;
-  }();
-  for (const std::string& body : {open, unclosed, quotes, nested, closed}) {
-    Notes notes;
-    SplitRecords(body, {}, &notes);
-    EXPECT_FALSE(notes.seen.empty());
-    EXPECT_LE(notes.bytes_, 3 * body.size());
+  const std::function<std::string(size_t)> bodies[] = {
+      [](size_t n) { return Repeat("{\n", n); },
+      [](size_t n) { return Repeat("{\"a\":\n", n); },
+      [](size_t n) { return Repeat("{\"a\n", n); },
+      [](size_t n) { return "[" + Repeat("{\"a\":[,", n); },
+      [](size_t n) { return Repeat("{\n", n) + Repeat("}\n", n); },
+      [](size_t n) { return Repeat("[\n", n); },
+      [](size_t n) { return "[" + Repeat("\"\n", n); },
+      [](size_t n) { return "{\"kind\":\"EventList\",\"items\":[" + Repeat("{\n", n); },
+      [](size_t n) { return Repeat("{\"kind\":\"EventList\",\"items\":[\n", n); },
+      [](size_t n) { return "\"" + Repeat("\\", n); },
+  };
+  constexpr size_t kLines = 10'000;
+  for (const auto& body : bodies) {
+    const auto split = [](const std::string& text) {
+      Notes notes;
+      SplitRecords(text, {}, &notes);
+      EXPECT_FALSE(notes.seen.empty());
+      EXPECT_LE(notes.bytes_, 3 * text.size());
+    };
+    EXPECT_LT(GrowthOverEightfold(kLines, body, split), kGrowthMax) << body(3);
   }
 }
 

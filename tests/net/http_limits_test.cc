@@ -88,6 +88,22 @@ TEST_F(HttpLimitsTest, RefusesCompressedBodiesThatAreDamaged) {
   EXPECT_EQ(server_->stats().in_flight_bytes, 0u);
 }
 
+// Only one of several headers could be obeyed, so none is.
+TEST_F(HttpLimitsTest, RefusesMoreThanOneContentEncoding) {
+  StartEcho();
+  const std::string coded = Gzip("some text");
+  for (const char* headers : {"Content-Encoding: gzip\r\nContent-Encoding: identity\r\n",
+                              "Content-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+                              "Content-Encoding: gzip\r\nContent-Encoding: \r\n",
+                              "Content-Encoding: zstd\r\nContent-Encoding: zstd\r\n",
+                              "Content-Encoding: gzip, identity\r\n"}) {
+    const RawAnswer answer = Exchange(Post("/", coded, headers));
+    EXPECT_EQ(answer.status, 415) << headers;
+    EXPECT_EQ(answer.Header("accept-encoding"), "gzip, zstd, identity") << headers;
+  }
+  EXPECT_EQ(server_->stats().requests, 0u);
+}
+
 TEST_F(HttpLimitsTest, RefusesTenGigabytesOfZerosEarly) {
   StartEcho();
   const std::string gzip = Post("/", GzipZeros(uint64_t{10} << 30), "Content-Encoding: gzip\r\n");
@@ -238,7 +254,7 @@ TEST_F(HttpLimitsTest, AStalledClientHoldsNoMoreThanTwiceWhatItSent) {
 
 TEST_F(HttpLimitsTest, ALargeBodyLeavesHalfToOthers) {
   HttpLimits limits;
-  limits.body_bytes = 64 << 20;
+  limits.body_bytes = 32 << 20;
   StartDesk(limits);
   EXPECT_EQ(Exchange(Head((32 << 20) + 1)).status, 413);
   RawSocket stalled = Connect();
@@ -477,6 +493,30 @@ TEST_F(HttpLimitsTest, ClosesSilentAndIdleConnectionsWithoutAWord) {
   EXPECT_TRUE(silent.closed());
   EXPECT_EQ(idle.ReadAll(), "");
   EXPECT_TRUE(idle.closed());
+}
+
+// Once the rest of a refused body is read over, the connection has the time of an idle one, not
+// that between two bytes of a body.
+TEST_F(HttpLimitsTest, AConnectionThatARefusalLeftOpenIsIdle) {
+  HttpLimits limits;
+  limits.idle_timeout = seconds(3);
+  limits.body_idle_timeout = seconds(1);
+  StartEcho(limits);
+  RawSocket socket = Connect();
+  socket.Send(Head(1000, "Content-Encoding: br\r\n"));
+  EXPECT_EQ(socket.ReadAnswer()->status, 415);
+  socket.Send(std::string(1000, 'x'));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(socket.WaitClosed());
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, milliseconds(2500));
+
+  RawSocket stalled = Connect();  // and in the midst of the body it has not
+  stalled.Send(Head(1000, "Content-Encoding: br\r\n"));
+  EXPECT_EQ(stalled.ReadAnswer()->status, 415);
+  stalled.Send("x");
+  const auto again = std::chrono::steady_clock::now();
+  EXPECT_TRUE(stalled.WaitClosed());
+  EXPECT_LT(std::chrono::steady_clock::now() - again, milliseconds(2500));
 }
 
 TEST_F(HttpLimitsTest, CutsClientsThatDoNotReadTheirAnswer) {
