@@ -119,15 +119,18 @@ bool JournalDriver::Wants(const std::string& target, uint64_t number) {
 
 void JournalDriver::Step() {
   const uint64_t what = Pick(100);
-  Target& target = targets_[Pick(targets_.size())];
+  const size_t which = Pick(targets_.size());
+  Target& target = targets_[which];
+  // Now and then a target stands still for so long that what it needs grows old.
+  if (Pick(40) == 0) stalled_ = Pick(targets_.size() + 1);
   if (what < 52) {
     Append();
   } else if (what < 78) {
-    Advance(target, false);
+    if (which != stalled_) Advance(target, false);
   } else if (what < 84) {
     Retain();
   } else if (what < 89) {
-    clock_.Advance(std::chrono::minutes(Pick(25)));
+    clock_.Advance(std::chrono::minutes(Pick(Pick(3) == 0 ? 90 : 25)));
   } else if (what < 92) {
     Skip(target);
   } else if (what < 96) {

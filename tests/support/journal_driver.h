@@ -101,6 +101,7 @@ class JournalDriver {
   JournalOptions options_;
   std::unique_ptr<Journal> journal_;
   std::vector<Target> targets_;
+  size_t stalled_ = SIZE_MAX;  // of targets_, or beyond
   std::map<Hash128, uint64_t> numbers_;
   uint64_t next_number_ = 1;
   std::deque<std::vector<SentEvent>> in_doubt_;  // of "plain" alone: may be sent again
