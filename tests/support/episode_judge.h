@@ -60,6 +60,7 @@ struct EpisodeFault {
   bool felt = false;            // events had to be tried again, or a connection was made anew
   bool drained = false;         // in time after it was over
   bool others_went_on = false;  // while it lasted
+  int64_t others_millis = 0;    // that they took to have what had come until then
 };
 
 struct EpisodeHistory {

@@ -161,11 +161,13 @@ void EpisodeRig::Episode(int number, milliseconds time,
   WaitUntil([] { return false; }, time);
   bool others = true;
   const uint64_t meanwhile = Accepted();
+  const EpisodeTime asked = steady_clock::now();
   for (const Place place : kAllPlaces) {
     const bool broken =
         std::ranges::any_of(faults, [&](const auto& one) { return one.first == place; });
     if (!broken) others = WaitSettled(place, meanwhile, kOthersWithin) && others;
   }
+  const int64_t others_millis = (steady_clock::now() - asked) / milliseconds(1);
   std::vector<EpisodeFault> recorded;
   for (const auto& [place, fault] : faults) {
     EpisodeFault& one = recorded.emplace_back();
@@ -173,6 +175,7 @@ void EpisodeRig::Episode(int number, milliseconds time,
     one.what = std::string(NameOf(place)) + ": " + fault.what;
     one.must_hold = fault.hold;
     one.others_went_on = others;
+    one.others_millis = others_millis;
     one.held = fault.hold && WaitHeld(place);
   }
   for (const auto& [place, fault] : faults) {
