@@ -2,8 +2,8 @@
 //
 // RocksDB does not notice an active log that was deleted, or cut at a record's end: it opens with
 // fewer events. The watermark does. It is written after each commit's sync and before its answers,
-// and itself synced at most once a second, so after a process crash it is exact and after a power
-// cut at most a second old. An older one is harmless.
+// and itself synced at a start and then at most once a second, so after a process crash it is exact
+// and after a power cut at most a second old. An older one is harmless.
 //
 // Two slots, at 0 and 8192, written in turn, so that one survives a torn write:
 //   'S' 'W' version 0   4 bytes

@@ -60,7 +60,7 @@ constexpr Point kPoints[] = {
     {"FormatNamed", "rename", "FORMAT", 1},
     {"WatermarkOpened", "openat", "WATERMARK", 2},
     {"WatermarkWritten", "pwrite64", "WATERMARK", 60},
-    {"WatermarkSynced", "fdatasync", "WATERMARK", 1},
+    {"WatermarkSynced", "fdatasync", "WATERMARK", 2},
     {"LockTaken", "flock", "LOCK", 1},
     {"MessageSent", "sendmsg,sendto", "", 100},
     {"FileTargetWritten", "write,writev,pwrite64", "OUT", 40},
