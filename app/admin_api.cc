@@ -261,7 +261,7 @@ net::HttpResponse AdminApi::Impl::Own(const Route& route, const net::HttpRequest
   if (route.info.path == "/metrics") {
     return {.status = 200,
             .content_type = "text/plain; version=0.0.4; charset=utf-8",
-            .body = MetricsPage(context_, parts),
+            .body = MetricsPage(context_, parts, parts == nullptr ? 0 : feed_->waiting()),
             .headers = {}};
   }
   JsonWriter out;

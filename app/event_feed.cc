@@ -30,6 +30,11 @@ void EventFeed::Answer(EventSearch search, net::HttpResponder responder) {
   Submit({std::move(search), std::move(responder), until, now});
 }
 
+size_t EventFeed::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
 void EventFeed::Submit(Waiter waiter) {
   const net::HttpResponder responder = waiter.responder;
   const bool taken = pool_.Submit([this, waiter = std::move(waiter)](std::stop_token stop) mutable {

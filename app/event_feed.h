@@ -25,6 +25,8 @@ class EventFeed {
 
   // Answers now or later; 503 when the pool or the waiting list is full.
   void Answer(EventSearch search, net::HttpResponder responder);
+  // Requests that wait for events to come.
+  size_t waiting() const;
   // Answers all that wait with what they have: nothing. Idempotent.
   void Stop();
 
@@ -46,7 +48,7 @@ class EventFeed {
   const Journal& journal_;
   WorkPool& pool_;
   const Clock& clock_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::list<Waiter> waiting_;  // guarded by mutex_
   std::stop_source wake_;      // guarded by mutex_; ends the watcher's wait for the journal

@@ -227,7 +227,8 @@ void WriteDisk(MetricsWriter& out, const AdminParts& parts) {
 
 }  // namespace
 
-std::string MetricsPage(const AdminContext& context, const AdminParts* parts) {
+std::string MetricsPage(const AdminContext& context, const AdminParts* parts,
+                        size_t waiting_requests) {
   MetricsWriter out;
   WriteBuild(out, context);
   if (parts != nullptr) {
@@ -238,6 +239,9 @@ std::string MetricsPage(const AdminContext& context, const AdminParts* parts) {
     WriteDeadLetters(out, *parts);
     WriteReplays(out, *parts);
     WriteDisk(out, *parts);
+    out.Gauge("spool_api_waiting_requests",
+              "Requests to the admin API that wait for events to come.", {},
+              Real(waiting_requests));
   }
   out.Process();
   return out.Text();

@@ -26,19 +26,6 @@ uint64_t FreeBytes(const std::string& dir) {
   return uint64_t{volume.f_bavail} * volume.f_frsize;
 }
 
-Status SyncDirectory(const std::string& dir) {
-  const int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return Refused("cannot open " + dir);
-  const bool synced = fsync(fd) == 0;
-  if (!synced) {
-    auto refused = Refused("cannot sync " + dir);
-    close(fd);
-    return refused;
-  }
-  close(fd);
-  return {};
-}
-
 }  // namespace
 
 DirectoryLock::~DirectoryLock() {
@@ -111,6 +98,19 @@ Status WriteFormatFile(const std::string& dir) {
   if (auto synced = SyncDirectory(parent); !synced && errno != EACCES && errno != EPERM) {
     return synced;
   }
+  return {};
+}
+
+Status SyncDirectory(const std::string& dir) {
+  const int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Refused("cannot open " + dir);
+  const bool synced = fsync(fd) == 0;
+  if (!synced) {
+    auto refused = Refused("cannot sync " + dir);
+    close(fd);
+    return refused;
+  }
+  close(fd);
   return {};
 }
 

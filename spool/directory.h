@@ -35,6 +35,9 @@ Result<bool> ReadFormatFile(const std::string& dir);
 // Writes it durably, its name and the directory's own name included. kStorage.
 Status WriteFormatFile(const std::string& dir);
 
+// Makes durable which names the directory has. kStorage.
+Status SyncDirectory(const std::string& dir);
+
 // kConflict when there is something of that name, kStorage.
 Status MakeNewDirectory(const std::string& dir);
 

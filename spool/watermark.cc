@@ -10,16 +10,19 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "spool/codec.h"
+#include "spool/directory.h"
 
 namespace spool {
 namespace {
 
+constexpr size_t kSlots = 3;
 constexpr off_t kSlotDistance = 8192;  // room for 63 streams with long names
 constexpr size_t kHeadBytes = 8;
 constexpr size_t kHashBytes = 8;
 constexpr std::string_view kMagic("SW\x02\x00", 4);
 
 struct Slot {
+  size_t index = 0;
   uint64_t counter = 0;
   DurableMark mark;
 };
@@ -28,8 +31,9 @@ tl::unexpected<Error> Refused(const std::string& doing) {
   return Fail(Code::kStorage, doing + ": " + std::string(std::strerror(errno)));
 }
 
-std::optional<Slot> ReadSlot(int fd, off_t at) {
+std::optional<Slot> ReadSlot(int fd, size_t index) {
   std::string bytes(kSlotDistance, '\0');
+  const off_t at = static_cast<off_t>(index) * kSlotDistance;
   const ssize_t got = pread(fd, bytes.data(), bytes.size(), at);
   if (got < static_cast<ssize_t>(kHeadBytes + kHashBytes)) return std::nullopt;
   codec::Parser head(std::string_view(bytes.data(), static_cast<size_t>(got)));
@@ -39,6 +43,7 @@ std::optional<Slot> ReadSlot(int fd, off_t at) {
   const auto hash = head.Fixed<uint64_t>();
   if (!head.ok() || hash != FastHash64({bytes.data(), kHeadBytes + size})) return std::nullopt;
   Slot slot;
+  slot.index = index;
   slot.counter = in.Fixed<uint64_t>();
   slot.mark.end = {in.Fixed<uint64_t>()};
   const uint64_t streams = in.Varint();
@@ -50,12 +55,14 @@ std::optional<Slot> ReadSlot(int fd, off_t at) {
   return slot;
 }
 
-// The newer of the two.
+// The newest that is whole.
 std::optional<Slot> ReadSlots(int fd) {
-  const auto first = ReadSlot(fd, 0);
-  const auto second = ReadSlot(fd, kSlotDistance);
-  if (!first || (second && second->counter > first->counter)) return second;
-  return first;
+  std::optional<Slot> newest;
+  for (size_t i = 0; i < kSlots; ++i) {
+    auto slot = ReadSlot(fd, i);
+    if (slot && (!newest || slot->counter > newest->counter)) newest = std::move(slot);
+  }
+  return newest;
 }
 
 }  // namespace
@@ -86,8 +93,16 @@ Status Watermark::Open(const std::string& dir) {
   const std::string path = dir + "/WATERMARK";
   fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd_ < 0) return Refused("cannot open " + path);
-  if (const auto slot = ReadSlots(fd_)) counter_ = slot->counter;
-  return {};
+  // A life before this one may have ended between a write and its sync: which slot is durable is
+  // not known before all are.
+  if (fdatasync(fd_) != 0) return Refused("cannot sync " + path);
+  if (const auto slot = ReadSlots(fd_)) {
+    counter_ = slot->counter;
+    durable_ = slot->index;
+    written_ = (durable_ + 1) % kSlots;
+    return {};
+  }
+  return SyncDirectory(dir);
 }
 
 Status Watermark::Write(const DurableMark& mark) {
@@ -104,7 +119,8 @@ Status Watermark::Write(const DurableMark& mark) {
   bytes += content;
   codec::PutFixed(bytes, FastHash64(bytes));
   SPOOL_ASSERT(bytes.size() <= static_cast<size_t>(kSlotDistance));
-  const off_t at = counter_ % 2 == 0 ? 0 : kSlotDistance;
+  const std::lock_guard lock(mutex_);
+  const off_t at = static_cast<off_t>(written_) * kSlotDistance;
   if (pwrite(fd_, bytes.data(), bytes.size(), at) != static_cast<ssize_t>(bytes.size())) {
     return Refused("cannot write the watermark");
   }
@@ -113,8 +129,17 @@ Status Watermark::Write(const DurableMark& mark) {
 }
 
 Status Watermark::Sync() {
-  if (!unsynced_.exchange(false)) return {};
+  size_t syncing = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!unsynced_) return {};
+    unsynced_ = false;
+    syncing = written_;
+    written_ = kSlots - durable_ - written_;  // the third: indices add up to 3
+  }
   if (fdatasync(fd_) != 0) return Refused("cannot sync the watermark");
+  const std::lock_guard lock(mutex_);
+  durable_ = syncing;
   return {};
 }
 

@@ -5,15 +5,19 @@
 // and itself synced at a start and then at most once a second, so after a process crash it is exact
 // and after a power cut at most a second old. An older one is harmless.
 //
-// Two slots, at 0 and 8192, written in turn, so that one survives a torn write:
+// Three slots, at 0, 8192 and 16384. One holds what was synced last and is not written until
+// another does, one may be under a sync, one is written: however often that happens between two
+// syncs, a power cut tears no slot that was synced, and at least one is whole. Without one, a log
+// that ends in torn records could not be told from one that is damaged. A slot:
 //   'S' 'W' version 0   4 bytes
 //   size of what follows up to the hash 4 · counter 8 · end 8
 //   varint n, then n times {stream's name as a text, its end's ordinal as a varint}
 //   XXH3-64 of the bytes before 8
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,7 +47,7 @@ class Watermark {
   // told). kStorage when it cannot be read.
   static Result<std::optional<DurableMark>> Read(const std::string& dir);
 
-  // Opens it, or makes it. kStorage.
+  // Opens it, or makes it; what it says then is durable. kStorage.
   Status Open(const std::string& dir);
   // kStorage.
   Status Write(const DurableMark& mark);
@@ -53,7 +57,10 @@ class Watermark {
  private:
   int fd_ = -1;
   uint64_t counter_ = 0;
-  std::atomic<bool> unsynced_{false};
+  std::mutex mutex_;    // guards what follows
+  size_t durable_ = 2;  // the slot that was synced last; not written
+  size_t written_ = 0;  // the slot that Write overwrites; never the one under a sync
+  bool unsynced_ = false;
 };
 
 }  // namespace spool

@@ -43,6 +43,8 @@ kills() {
   done
   SPOOL_CRASH_SEED=$seed SPOOL_POINT_COUNT=$((10 * times)) \
     step "kills at named points" 0 "$seed" suite crash 'Points/*'
+  SPOOL_REPLAY_SEED=$seed SPOOL_REPLAY_COUNT=$((60 * times)) \
+    step "kills of a running replay" 0 "$seed" suite crash 'ReplayKills.*'
   SPOOL_CRASH_SEED=$seed step "broker kills" 12 "$seed" suite crash '*ABroker*'
   SPOOL_CRASH_SEED=$seed SPOOL_STORAGE_COUNT=$((200 * times)) \
     step "refused calls of the program" 0 "$seed" suite machine 'StorageError.*'
@@ -76,7 +78,12 @@ faults() {
     step "refused disk calls" 0 "$seed" suite faults 'IoError.ARefused*'
   SPOOL_DAMAGE_SEED=$seed SPOOL_DAMAGE_COUNT=$((2400 * times)) \
     step "damaged files" 0 "$seed" suite faults 'DamageTest.*'
-  step "random operations" 30 1..30 "$bin/test_model"
+  SPOOL_WATERMARK_SEED=$seed SPOOL_WATERMARK_COUNT=$((20000 * times)) \
+    step "torn watermarks" $((20000 * times)) "$seed" suite spool 'Watermark.*'
+  SPOOL_MODEL_SEED=$seed SPOOL_MODEL_COUNT=$((150 * times)) \
+    step "random operations" $((150 * times)) "$seed" "$bin/test_model"
+  SPOOL_SIM_SEED=$seed SPOOL_SIM_COUNT=$((200 * times)) \
+    step "simulated targets, events" 0 "$seed" "$bin/test_sim"
 }
 
 # Bugs that are planted in a copy of the tree: each must turn its command red.

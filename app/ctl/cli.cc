@@ -247,14 +247,15 @@ void AddDlq(CLI::App& app, Arguments& args) {
 
 void AddReplays(CLI::App& app, Arguments& args) {
   CLI::App* noun = AddNoun(app, "replay", "Replays: send past events once more");
-  CLI::App* start = AddCommand(
-      *noun, "start", "Send a range of past events to one target once more",
-      "spoolctl replay start --target splunk --from 2026-11-20T06:00Z --to 2026-11-20T09:00Z \\\n"
-      "      --match 'namespace=prod-*' --rate 2000/s --dry-run",
-      args, [&args](Session& s) -> Outcome<int> {
-        args.replay.rate = ParseRate(args.rate).value_or(0);
-        return ReplayStart(s, args.replay);
-      });
+  CLI::App* start =
+      AddCommand(*noun, "start", "Send a range of past events to one target once more",
+                 "spoolctl replay start --target splunk --from 2026-11-20T06:00:00Z --to "
+                 "2026-11-20T09:00:00Z \\\n"
+                 "      --match 'namespace=prod-*' --rate 2000/s --dry-run",
+                 args, [&args](Session& s) -> Outcome<int> {
+                   args.replay.rate = ParseRate(args.rate).value_or(0);
+                   return ReplayStart(s, args.replay);
+                 });
   start->add_option("--target", args.replay.target, "the target")->type_name("NAME")->required();
   start->add_option("--from", args.replay.from, "accepted from then on, or from this sequence on")
       ->type_name("TIME|N")

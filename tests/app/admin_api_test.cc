@@ -228,6 +228,63 @@ TEST_F(OpenAdminApi, ProbesTellWhyInWords) {
   EXPECT_EQ(Call("GET", service_.ingest(), "/health").status, 200);
 }
 
+// What dashboards and alerts rest on: a metric that is renamed or gone is a change that breaks
+// them.
+const std::set<std::string> kMetrics = {"process_cpu_seconds_total",
+                                        "process_max_fds",
+                                        "process_open_fds",
+                                        "process_resident_memory_bytes",
+                                        "process_start_time_seconds",
+                                        "spool_api_waiting_requests",
+                                        "spool_build_info",
+                                        "spool_disk_below_reserve",
+                                        "spool_disk_capacity_bytes",
+                                        "spool_disk_free_bytes",
+                                        "spool_disk_used_bytes",
+                                        "spool_dlq_bytes",
+                                        "spool_dlq_events",
+                                        "spool_dlq_oldest_timestamp_seconds",
+                                        "spool_ingest_bytes_total",
+                                        "spool_ingest_connections",
+                                        "spool_ingest_events_total",
+                                        "spool_ingest_in_flight_bytes",
+                                        "spool_ingest_rejected_total",
+                                        "spool_ingest_requests_total",
+                                        "spool_journal_commit_events_total",
+                                        "spool_journal_commit_seconds_total",
+                                        "spool_journal_commits_total",
+                                        "spool_journal_duplicates_total",
+                                        "spool_journal_end_sequence",
+                                        "spool_journal_first_sequence",
+                                        "spool_journal_fsync_seconds_total",
+                                        "spool_journal_queued_bytes",
+                                        "spool_journal_raw_bytes_total",
+                                        "spool_journal_read_only",
+                                        "spool_journal_stored_bytes_total",
+                                        "spool_ledger_difference",
+                                        "spool_ready",
+                                        "spool_replay_jobs",
+                                        "spool_scrub_damaged_places",
+                                        "spool_scrub_last_pass_timestamp_seconds",
+                                        "spool_source_last_event_timestamp_seconds",
+                                        "spool_source_up",
+                                        "spool_stream_bytes",
+                                        "spool_stream_events",
+                                        "spool_stream_expired_events_total",
+                                        "spool_stream_full",
+                                        "spool_stream_newest_timestamp_seconds",
+                                        "spool_stream_oldest_timestamp_seconds",
+                                        "spool_stream_quota_bytes",
+                                        "spool_target_accepted_events",
+                                        "spool_target_attempts_total",
+                                        "spool_target_dead_lettered_events",
+                                        "spool_target_events_total",
+                                        "spool_target_lag_events",
+                                        "spool_target_last_success_timestamp_seconds",
+                                        "spool_target_oldest_unacked_timestamp_seconds",
+                                        "spool_target_retries_total",
+                                        "spool_target_state"};
+
 // Each line of the text format: name, labels, value; help and type before the first sample.
 TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
   ASSERT_EQ(service_.PostEvents(3).status, 200);
@@ -262,6 +319,9 @@ TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
           << line << " is twice";
     }
   }
+  std::set<std::string> sampled;
+  for (const auto& [name, value] : samples) sampled.insert(name.substr(0, name.find('{')));
+  for (const std::string& name : kMetrics) EXPECT_TRUE(sampled.contains(name)) << name;
   EXPECT_EQ(samples["spool_ready"], 1);
   EXPECT_EQ(samples["spool_ingest_events_total{source=\"web\",result=\"stored\"}"], 3);
   EXPECT_EQ(samples["spool_target_events_total{target=\"out\",outcome=\"delivered\"}"], 3);

@@ -168,9 +168,11 @@ std::vector<std::string> CheckIncludes(const std::string& path, const std::strin
 // Spelled in halves, so that this file does not hold them.
 const std::vector<std::string>& BannedWords() {
   static const std::vector<std::string> words = {
-      std::string("TO") + "DO",        std::string("FIX") + "ME",    std::string("sleep_") + "for",
-      std::string("sleep_") + "until", std::string("usle") + "ep",   std::string("nanosle") + "ep",
-      std::string("GTEST_") + "SKIP",  std::string("DISA") + "BLED_"};
+      std::string("TO") + "DO", std::string("FIX") + "ME", std::string("sleep_") + "for",
+      std::string("sleep_") + "until", std::string("usle") + "ep", std::string("nanosle") + "ep",
+      std::string("GTEST_") + "SKIP", std::string("DISA") + "BLED_",
+      // A wait for what never comes true is a sleep by another name: tests/support/moment.h.
+      std::string("[] { return ") + "false; }"};
   return words;
 }
 
@@ -270,7 +272,8 @@ TEST(Order, NoFileIsTooLongOrHoldsABannedWord) {
 }
 
 TEST(Order, EveryTestIsPartOfASuite) {
-  const auto suites = Suites(ReadFile(fs::path(spool::testing::SourceDir()) / "tests" / "CMakeLists.txt"));
+  const auto suites =
+      Suites(ReadFile(fs::path(spool::testing::SourceDir()) / "tests" / "CMakeLists.txt"));
   ASSERT_TRUE(suites.contains("base"));
   std::vector<std::string> wrong;
   for (const std::string& file : SourceFiles()) {

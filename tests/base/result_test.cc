@@ -52,7 +52,7 @@ TEST(Thread, IsNamedTakesNoSignalsAndStopsWhenDestroyed) {
       std::unique_lock lock(mutex);
       name = buffer;
       blocks_term = sigismember(&blocked, SIGTERM) == 1;
-      wake.wait(lock, stop, [] { return false; });
+      wake.wait(lock, stop, [&] { return stop.stop_requested(); });
       stopped = true;
     });
   }

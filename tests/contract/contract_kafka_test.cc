@@ -10,18 +10,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <set>
 #include <thread>
 
 #include "forward/sink_factory.h"
+#include "tests/support/app_http.h"
 #include "tests/support/contract_targets.h"
 #include "tests/support/kafka_broker.h"
+#include "tests/support/moment.h"
 
 namespace {
 // The sink's newest producer, to provoke in it what no broker does on demand.
@@ -82,38 +82,34 @@ std::vector<Outcome> Attempt(Sink& sink, std::span<const Message> messages,
   return outcomes;
 }
 
-// Gives other threads so much time.
-void Let(milliseconds pass) {
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, pass, [] { return false; });
-}
-
 // Delivers as a pump would, `size` events at most at once, halving what is too large, until
 // nothing is left; false when that takes too long or an event alone is refused.
 bool Pump(Sink& sink, std::span<const Message> messages, size_t size,
           const std::atomic<bool>* cancelled = nullptr) {
   std::vector<Message> left(messages.begin(), messages.end());
-  const SteadyTime deadline = Now() + seconds(120);
   size_t now = size;
-  while (!left.empty()) {
-    if (Now() > deadline || (cancelled != nullptr && *cancelled)) return false;
-    const auto part = std::span(left).first(std::min(now, left.size()));
-    const auto outcomes = Attempt(sink, part);
-    std::vector<Message> again;
-    bool too_large = false;
-    for (size_t i = 0; i < outcomes.size(); ++i) {
-      if (!Good(outcomes[i])) again.push_back(part[i]);
-      too_large |= outcomes[i].verdict == Verdict::kTooLarge;
+  bool given_up = false;
+  // True at the end, false after an attempt that came to nothing.
+  const auto deliver = [&] {
+    while (!left.empty() && !given_up) {
+      const auto part = std::span(left).first(std::min(now, left.size()));
+      const auto outcomes = Attempt(sink, part);
+      std::vector<Message> again;
+      bool too_large = false;
+      for (size_t i = 0; i < outcomes.size(); ++i) {
+        if (!Good(outcomes[i])) again.push_back(part[i]);
+        too_large |= outcomes[i].verdict == Verdict::kTooLarge;
+      }
+      given_up = (too_large && part.size() == 1) || (cancelled != nullptr && *cancelled);
+      now = too_large ? std::max<size_t>(1, part.size() / 2) : size;
+      const bool nothing = again.size() == part.size() && !too_large;
+      again.insert(again.end(), left.begin() + static_cast<ptrdiff_t>(part.size()), left.end());
+      left = std::move(again);
+      if (nothing) return false;
     }
-    if (too_large && part.size() == 1) return false;
-    now = too_large ? std::max<size_t>(1, part.size() / 2) : size;
-    if (!again.empty() && !too_large) Let(milliseconds(50));
-    again.insert(again.end(), left.begin() + static_cast<ptrdiff_t>(part.size()), left.end());
-    left = std::move(again);
-  }
-  return true;
+    return true;
+  };
+  return WaitUntil(deliver, seconds(120)) && !given_up;
 }
 
 // Whether all of `batch` is there, and in each partition came first in the batch's order.
@@ -263,9 +259,8 @@ TEST_F(KafkaSinkTest, LosesAndReordersNothingWhileTheBrokerIsKilledAgainAndAgain
     }
   });
   for (const size_t kill_at : {1500, 9000, 16'500, 22'500}) {
-    const SteadyTime deadline = Now() + seconds(60);
-    while (done < kill_at && !failed && Now() < deadline) Let(milliseconds(1));
-    Let(milliseconds(random() % 12));
+    ASSERT_TRUE(WaitUntil([&] { return done >= kill_at || failed; }, seconds(60)));
+    AwaitRandomMoment(milliseconds(random() % 12));
     broker_.Kill();
     EXPECT_TRUE(broker_.Restart());
   }
@@ -516,7 +511,7 @@ TEST_F(KafkaSinkTest, MakesItsProducerAnewAfterAFatalErrorAndGoesOnInOrder) {
   broker_.Pause();  // so that the attempt is surely under way
   std::vector<Outcome> outcomes;
   std::jthread attempt([&] { outcomes = Attempt(*sink, batch.messages().subspan(500, 1000)); });
-  while (rd_kafka_outq_len(first) == 0) Let(milliseconds(1));
+  ASSERT_TRUE(WaitUntil([&] { return rd_kafka_outq_len(first) > 0; }));
   rd_kafka_test_fatal_error(first, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "as a test");
   const SteadyTime told = Now();
   attempt.join();

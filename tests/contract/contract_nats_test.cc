@@ -13,6 +13,7 @@
 #include "forward/sinks/nats_answer.h"
 #include "forward/sinks/nats_subject.h"
 #include "tests/support/contract_targets.h"
+#include "tests/support/moment.h"
 #include "tests/support/nats_server.h"
 
 namespace spool::testing {
@@ -264,8 +265,8 @@ TEST_F(NatsSinkTest, LosesNothingWhenTheServerIsKilledInTheMiddleOfBatches) {
       std::unique_lock lock(mutex);
       const size_t wanted = (static_cast<size_t>(kills) + 1) * total / 10;
       ASSERT_TRUE(changed.wait_for(lock, seconds(60), [&] { return done || next >= wanted; }));
-      changed.wait_for(lock, milliseconds(random() % 8), [&] { return done; });
     }
+    AwaitRandomMoment(milliseconds(random() % 8));
     server_->Kill();
     ASSERT_TRUE(server_->Restart());
   }

@@ -2,12 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
+#include <future>
 #include <set>
 #include <thread>
 
 #include "tests/support/contract_targets.h"
+#include "tests/support/moment.h"
 
 namespace spool::testing {
 namespace {
@@ -38,14 +38,6 @@ std::vector<Outcome> Attempt(Sink& sink, std::span<const Message> messages,
          << "got " << got.size() << " events, want " << want.size() << "; number "
          << a - got.begin() << " is " << (a == got.end() ? "missing" : a->substr(0, 200))
          << ", want " << (b == want.end() ? "nothing" : b->substr(0, 200));
-}
-
-// Gives other threads so much time.
-void Let(milliseconds pass) {
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, pass, [] { return false; });
 }
 
 // The bodies of one event each, in the order of their first arrival.
@@ -186,9 +178,12 @@ TEST_P(HangingTarget, EndsTheAttemptSoonAfterAStop) {
   std::stop_source stop;
   SteadyTime stopped;
   std::vector<Outcome> outcomes;
-  std::jthread attempt(
-      [&] { outcomes = Attempt(*sink_, batch.messages(), Now() + seconds(60), stop.get_token()); });
-  Let(milliseconds(200));  // being early would only make it easier
+  std::promise<pid_t> thread;
+  std::jthread attempt([&] {
+    thread.set_value(ThisThread());
+    outcomes = Attempt(*sink_, batch.messages(), Now() + seconds(60), stop.get_token());
+  });
+  ASSERT_TRUE(AwaitAsleep(thread.get_future().get()));  // it waits for the target
   stopped = Now();
   stop.request_stop();
   attempt.join();

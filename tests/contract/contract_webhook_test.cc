@@ -1,13 +1,13 @@
 // What each HTTP answer means, and what settings are refused.
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <map>
 #include <mutex>
 
 #include "forward/sink_factory.h"
 #include "net/http_server.h"
 #include "tests/support/contract_targets.h"
+#include "tests/support/moment.h"
 
 namespace spool::testing {
 namespace {
@@ -162,9 +162,8 @@ TEST_F(WebhookSinkTest, DeliversAsMuchAsTheDeadlineAllowsAndCutsNothing) {
   auto slow =
       net::HttpServer::Start({.name = "slow", .address = "127.0.0.1:0", .threads = 1, .limits = {}},
                              [this](net::HttpRequest&& request, net::HttpResponder responder) {
-                               std::unique_lock lock(mutex_);
-                               std::condition_variable never;
-                               never.wait_for(lock, milliseconds(10), [] { return false; });
+                               TakeTime(milliseconds(10));
+                               const std::lock_guard lock(mutex_);
                                requests_.push_back(std::move(request));
                                responder.Send({});
                              });

@@ -17,14 +17,14 @@ TEST_F(Crash, ABrokerKilledMidBatchAgainAndAgainGetsEveryEventOnceAndInOrder) {
     // Only a broker that has taken some of what flows is stopped in the middle of something.
     const int64_t before = nats_->Count("CRASH");
     ASSERT_TRUE(WaitUntil([&] { return nats_->Count("CRASH") > before; })) << Told();
-    Pause(Random(5, 120));
+    AwaitRandomMoment(Random(5, 120));
     if (cycle % 4 == 3) {
       nats_->Pause();
-      Pause(Random(50, 300));
+      AwaitRandomMoment(Random(50, 300));
       nats_->Continue();
     } else {
       nats_->Kill();
-      Pause(Random(10, 300));
+      AwaitRandomMoment(Random(10, 300));
       if (cycle % 3 == 2) {  // both at once: the program comes back first, to no broker
         ASSERT_TRUE(spoold->Kill()) << Told();
         spoold = Start();
@@ -32,7 +32,7 @@ TEST_F(Crash, ABrokerKilledMidBatchAgainAndAgainGetsEveryEventOnceAndInOrder) {
       }
       ASSERT_TRUE(nats_->Restart());
     }
-    Pause(Random(20, 200));
+    AwaitRandomMoment(Random(20, 200));
     producers_->End();
   }
   ASSERT_TRUE(WaitSettled()) << Call("GET", admin_, "/api/v1/status").body << "\n" << Told();

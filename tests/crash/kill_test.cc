@@ -24,13 +24,13 @@ TEST_F(Crash, RandomKillsUnderLoadLoseNothingThatWasAcknowledged) {
   for (int cycle = 0; cycle < cycles; ++cycle) {
     if (cycle % 5 == 4) {  // also while it still recovers from the last one
       auto starting = Start();
-      Pause(Random(1, 80));
+      AwaitRandomMoment(Random(1, 80));
       ASSERT_TRUE(starting->Kill()) << Told();
     }
     auto spoold = Start();
     ASSERT_TRUE(WaitReady()) << "cycle " << cycle << ", " << Told();
     producers_->Begin();
-    Pause(Random(60, 400));
+    AwaitRandomMoment(Random(60, 400));
     const bool killed = spoold->Kill();
     producers_->End();
     ASSERT_TRUE(killed) << "it ended by itself in cycle " << cycle << ", " << Told();
@@ -80,7 +80,7 @@ TEST_F(Crash, SigtermUnderLoadEndsInTimeAndLosesNothing) {
     auto spoold = Start();
     ASSERT_TRUE(WaitReady()) << Told();
     producers_->Begin();
-    Pause(Random(200, 500));
+    AwaitRandomMoment(Random(200, 500));
     spoold->Signal(SIGTERM);
     EXPECT_EQ(spoold->Wait(std::chrono::seconds(20)), 0) << Told();
     producers_->End();

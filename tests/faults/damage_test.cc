@@ -175,7 +175,9 @@ class DamageTest : public JournalTest {
     ASSERT_EQ(files_.contains("SST"), tables);
     std::map<Seen, int> seen;
     int done = 0;
-    for (uint64_t seed = profile.seed(); done < profile.count() / 2; ++seed) {
+    const auto kept = profile.Kept();
+    for (size_t i = 0; i < kept.size() || done < profile.count() / 2; ++i) {
+      const uint64_t seed = profile.SeedAt(i, kept);
       std::mt19937_64 random(seed);
       auto kind = files_.begin();
       std::advance(kind, static_cast<ptrdiff_t>(random() % files_.size()));

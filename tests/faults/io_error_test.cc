@@ -183,7 +183,9 @@ TEST(IoError, ARefusedCallLosesNothingAndNothingIsAcknowledgedAfterIt) {
   int errors = 0;
   int aborts = 0;
   std::map<std::string, int> kinds;
-  for (uint64_t seed = profile.seed(); errors < profile.count(); ++seed) {
+  const auto kept = profile.Kept();
+  for (size_t i = 0; i < kept.size() || errors < profile.count(); ++i) {
+    const uint64_t seed = profile.SeedAt(i, kept);
     const ScratchDir dir;
     const int status = Spawn(seed, dir.path(), "live");
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) {

@@ -91,10 +91,11 @@ TEST(PowerCut, LosesNothingThatWasAcknowledged) {
   const FaultProfile profile("POWER", 150);
   int cuts = 0;
   uint64_t events = 0;
-  for (uint64_t seed = profile.seed(); cuts < profile.count(); ++seed) {
-    Life life(seed);
+  const auto kept = profile.Kept();
+  for (size_t i = 0; i < kept.size() || cuts < profile.count(); ++i) {
+    Life life(profile.SeedAt(i, kept));
     std::string wrong;
-    for (int i = 0; i < kCutsOfALife && wrong.empty(); ++i) wrong = life.Cut();
+    for (int cut = 0; cut < kCutsOfALife && wrong.empty(); ++cut) wrong = life.Cut();
     if (wrong.empty()) wrong = life.End();
     ASSERT_TRUE(wrong.empty()) << wrong << life.said();
     cuts += life.cuts();

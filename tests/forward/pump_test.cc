@@ -544,15 +544,34 @@ TEST_F(PumpTest, StopsForGoodWhenTheCursorCannotBeWritten) {
 TEST_F(PumpTest, KeepsItsPeaceWhenCutWhileStopping) {
   journal_.Fill(10);
   Start();
-  sink_.script = ScriptedSink::Always(Verdict::kRetry, "cancelled");
-  std::stop_source stop;
-  stop.request_stop();
-  pump_->Reset();
-  EXPECT_EQ(Run(), Step::kWait);
-  EXPECT_EQ(pump_->status().state, TargetState::kBackoff);
-  pump_->Reset();
-  EXPECT_NE(pump_->Run(stop.get_token()), Step::kBroken);
-  EXPECT_EQ(pump_->status().state, TargetState::kOk);
+  for (const Verdict cut : {Verdict::kRetry, Verdict::kHold}) {
+    const size_t attempts = sink_.attempts.size();
+    const PumpStatus before = pump_->status();
+    const std::string code = cut == Verdict::kRetry ? "cut" : "cut_again";
+    const auto answer = ScriptedSink::Always(cut, code);
+    std::stop_source stop;
+    sink_.script = [&](std::span<const Message> messages, std::span<Outcome> outcomes) {
+      stop.request_stop();  // in the middle of the attempt
+      answer(messages, outcomes);
+    };
+    EXPECT_EQ(pump_->Run(stop.get_token()), Step::kWait);
+    EXPECT_EQ(sink_.attempts.size(), attempts + 1);
+    EXPECT_EQ(pump_->status().state, TargetState::kOk);
+    EXPECT_EQ(pump_->status().last_error, before.last_error);
+    EXPECT_EQ(pump_->status().retry_at, std::nullopt);
+    EXPECT_EQ(account().pending, 10U);
+    // Nothing was learned of the target, so there is nothing to wait for; the same answer to an
+    // attempt that nobody cut is one.
+    sink_.script = answer;
+    EXPECT_EQ(Run(), Step::kWait);
+    EXPECT_EQ(sink_.attempts.size(), attempts + 2);
+    EXPECT_NE(pump_->status().state, TargetState::kOk);
+    EXPECT_EQ(pump_->status().last_error, code + ": says no");
+    pump_->Reset();
+  }
+  sink_.script = ScriptedSink::Accept;
+  EXPECT_EQ(RunOn(), Step::kIdle);
+  EXPECT_EQ(account().delivered, 10U);
 }
 
 TEST(Pump, CountsWhatRetentionTookAsEvicted) {

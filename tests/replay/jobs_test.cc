@@ -90,19 +90,94 @@ TEST_F(ReplayTest, ADryRunCountsAndSendsNothing) {
   EXPECT_TRUE(journal_->records().List("replay/")->empty());
 }
 
-TEST_F(ReplayTest, TimesBecomeSequencesOnce) {
-  journal_.Fill(5);
-  const SystemTime before = RealClock().Now() - std::chrono::hours(1);
+// Events of one request each; the times at which they were accepted.
+class ReplayByTime : public ReplayTest {
+ protected:
+  void FillOneByOne(size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_TRUE(Await([&] { return times_.empty() || RealClock().Now() > times_.back(); }));
+      journal_.Fill(1);
+      const Sequence last{journal_->end().value - 1};
+      const auto page = journal_->NewReader(journal_->AllStreams())->Read(last, {});
+      ASSERT_TRUE(page.has_value());
+      times_.push_back(page->events.at(0).accepted);
+      ASSERT_TRUE(times_.size() == 1 || times_[times_.size() - 2] < times_.back());
+    }
+  }
+  static ReplayRequest Between(SystemTime from, std::optional<SystemTime> to = {}) {
+    ReplayRequest request;
+    request.target = "files";
+    request.from = from;
+    request.to = to;
+    return request;
+  }
+  // The sequences that a plan from then to then has, as text.
+  std::string Planned(SystemTime from, std::optional<SystemTime> to = {}) {
+    const auto plan = jobs_->Plan(Between(from, to));
+    EXPECT_TRUE(plan.has_value()) << plan.error().message;
+    if (!plan) return "";
+    EXPECT_EQ(plan->total, plan->range.end - plan->range.first);
+    if (plan->total == 0) return "nothing";
+    return ToText(plan->range.first) + " to " + std::to_string(plan->range.end.value - 1);
+  }
+
+  std::vector<SystemTime> times_;  // of the sequences 1, 2, …
+};
+
+TEST_F(ReplayByTime, ARangeBeginsWithItsFirstTimeAndEndsBeforeItsLast) {
+  FillOneByOne(6);
   OpenJobs();
-  ReplayRequest request;
-  request.target = "files";
-  request.from = before;
-  EXPECT_EQ(jobs_->Plan(request)->range, (SequenceRange{{1}, {6}}));
-  request.from = RealClock().Now() + std::chrono::hours(1);
-  EXPECT_EQ(jobs_->Plan(request)->total, 0u);
-  request.from = before - std::chrono::hours(1);
-  request.to = before;
-  EXPECT_EQ(jobs_->Plan(request)->total, 0u);
+  constexpr Micros kNext{1};  // the finest step that a time has
+  for (uint64_t first = 1; first <= 6; ++first) {
+    const SystemTime from = times_[first - 1];
+    const auto text = [](uint64_t f, uint64_t l) {
+      return f > l ? "nothing" : std::to_string(f) + " to " + std::to_string(l);
+    };
+    EXPECT_EQ(Planned(from), text(first, 6));
+    EXPECT_EQ(Planned(from + kNext), text(first + 1, 6));
+    EXPECT_EQ(Planned(from - kNext), text(first, 6));
+    for (uint64_t last = first; last <= 6; ++last) {
+      const SystemTime to = times_[last - 1];
+      EXPECT_EQ(Planned(from, to + kNext), text(first, last));
+      EXPECT_EQ(Planned(from - kNext, to), text(first, last - 1));
+      if (first == last) continue;
+      EXPECT_EQ(Planned(from, to), text(first, last - 1));
+      EXPECT_EQ(Planned(from, to - kNext), text(first, last - 1));
+    }
+  }
+  EXPECT_EQ(Planned(times_[0] - std::chrono::hours(2), times_[0] - std::chrono::hours(1)),
+            "nothing");
+  EXPECT_EQ(Planned(times_[5] + std::chrono::hours(1)), "nothing");
+  const std::string id = Start(Between(times_[1], times_[4]));
+  EXPECT_EQ(AwaitState(id, ReplayState::kDone).delivered, 3u);
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 3u);
+  for (size_t i = 0; i < lines.size(); ++i) EXPECT_TRUE(IsEvent(lines[i], i + 2, id)) << lines[i];
+}
+
+TEST_F(ReplayByTime, TimesBecomeSequencesOnce) {
+  targets_["files"].batch.events = 1;
+  FillOneByOne(6);
+  OpenJobs();
+  // What comes later lies in its times too, and is no part of it: not at once, not after a restart
+  // and not after a pause.
+  ReplayRequest request = Between(times_[2], RealClock().Now() + std::chrono::hours(1));
+  request.events_per_second = 5;
+  const std::string id = Start(request);
+  FillOneByOne(3);
+  EXPECT_EQ(Get(id).range, (SequenceRange{{3}, {7}}));
+  Restart();
+  EXPECT_EQ(Get(id).range, (SequenceRange{{3}, {7}}));
+  ASSERT_TRUE(jobs_->Pause(id).has_value());
+  FillOneByOne(3);
+  ASSERT_TRUE(jobs_->Resume(id).has_value());
+  const ReplayStatus done = AwaitState(id, ReplayState::kDone);
+  EXPECT_EQ(done.range, (SequenceRange{{3}, {7}}));
+  EXPECT_EQ(done.total, 4u);
+  EXPECT_EQ(done.delivered, 4u);
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 4u);
+  for (size_t i = 0; i < lines.size(); ++i) EXPECT_TRUE(IsEvent(lines[i], i + 3, id)) << lines[i];
 }
 
 TEST_F(ReplayTest, ARangeWithoutEventsIsDoneAtOnce) {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/support/journal_fixture.h"
+#include "tests/support/moment.h"
 
 namespace spool {
 namespace {
@@ -212,10 +213,18 @@ TEST_F(JournalTest, WaitForReturnsAtOnceForWhatIsThereAndWhenStopped) {
 
 TEST_F(JournalTest, WaitForWakesWhenAnEventArrives) {
   Open();
-  auto waiting =
-      std::async(std::launch::async, [&] { return journal->WaitFor({1}, minutes(1), {}); });
+  std::promise<pid_t> thread;
+  auto waiting = std::async(std::launch::async, [&] {
+    thread.set_value(ThisThread());
+    const bool there = journal->WaitFor({1}, minutes(1), {});
+    return std::pair(there, std::chrono::steady_clock::now());
+  });
+  ASSERT_TRUE(AwaitAsleep(thread.get_future().get()));
+  const auto appended = std::chrono::steady_clock::now();
   AppendNumbers("events", 0, 1);
-  EXPECT_TRUE(waiting.get());
+  const auto [there, woken] = waiting.get();
+  EXPECT_TRUE(there);
+  EXPECT_LT(woken - appended, seconds(10));  // its own time out is a minute
 }
 
 TEST_F(JournalTest, ProducersAtOnceAllGetTheirOwnSequences) {

@@ -64,10 +64,6 @@ bool Crash::WaitReady() const {
   return WaitUntil([&] { return Call("GET", admin_, "/ready").status == 200; });
 }
 
-void Crash::Pause(std::chrono::milliseconds time) {
-  WaitUntil([] { return false; }, time);
-}
-
 std::chrono::milliseconds Crash::Random(int from, int to) {
   return std::chrono::milliseconds(std::uniform_int_distribution<int>(from, to)(random_));
 }

@@ -16,6 +16,7 @@
 #include "tests/support/app_http.h"
 #include "tests/support/checker.h"
 #include "tests/support/crash_producers.h"
+#include "tests/support/moment.h"
 #include "tests/support/nats_server.h"
 #include "tests/support/spoold_process.h"
 
@@ -32,7 +33,6 @@ class Crash : public ::testing::Test {
   bool WaitReady() const;
   // Until every target has settled all that is stored, and the accounts add up.
   bool WaitSettled() const;
-  static void Pause(std::chrono::milliseconds time);
   std::chrono::milliseconds Random(int from, int to);
 
   // With the program running and settled: what is stored, as the admin API tells it, and what the

@@ -11,7 +11,7 @@
 
 namespace spool {
 
-class PumpTest : public testing::Test {
+class PumpTest : public ::testing::Test {
  protected:
   void SetUp() override {
     journal_.Open();

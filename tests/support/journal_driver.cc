@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "spool/reader.h"
 #include "tests/support/journal_fixture.h"
@@ -46,7 +44,7 @@ std::string JournalDriver::DataOf(uint64_t number) {
 }
 
 JournalDriver::JournalDriver(const std::string& dir, uint64_t seed)
-    : dir_(dir), random_(seed), disk_(dir + "/db") {
+    : dir_(dir), random_(seed), disk_(dir + "/db"), watermark_(dir + "/WATERMARK") {
   options_.dir = dir;
   options_.streams = {StreamNamed("aged"), StreamNamed("plain"), StreamNamed("sized")};
   options_.streams[0].age_max = std::chrono::hours(1);
@@ -137,11 +135,9 @@ void JournalDriver::Step() {
     Redeem(target);
   } else {
     Close();
-    KeepWatermark();
     if (!disk_.cut()) static_cast<void>(Open());  // refused: failed() says so
   }
   if (Pick(2) == 0) WaitForAnswers();
-  KeepWatermark();
 }
 
 void JournalDriver::Append() {
@@ -347,37 +343,13 @@ void JournalDriver::Drain() {
   }
 }
 
-void JournalDriver::KeepWatermark() {
-  std::ifstream in(dir_ + "/WATERMARK", std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  if (bytes.empty() || (!watermarks_.empty() && watermarks_.back() == bytes)) return;
-  watermarks_.push_back(std::move(bytes));
-  if (watermarks_.size() > 6) watermarks_.pop_front();
-}
-
-// As new as it was, older, or with one of its two slots torn.
-void JournalDriver::RestoreWatermark(uint64_t seed) {
-  std::mt19937_64 random(seed);
-  KeepWatermark();
-  const std::string path = dir_ + "/WATERMARK";
-  if (without_watermark_) std::filesystem::remove(path);
-  if (watermarks_.empty() || without_watermark_) return;
-  std::string bytes = watermarks_.back();
-  if (random() % 2 == 0) bytes = watermarks_[random() % watermarks_.size()];
-  if (random() % 4 == 0) {
-    const size_t slot = random() % 2 == 0 ? 0 : 4096;
-    for (size_t i = slot + random() % 28; i < slot + 28 && i < bytes.size(); ++i) bytes[i] = '\0';
-  }
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-  watermarks_ = {bytes};
-}
-
 std::string JournalDriver::Crash(uint64_t seed) {
   disk_.CutNow();
+  watermark_.CutNow();
   Close();
   NoteRestart();
-  std::string told = disk_.Crash(seed);
-  RestoreWatermark(seed);
+  std::string told = disk_.Crash(seed) + watermark_.Crash(seed);
+  if (without_watermark_) std::filesystem::remove(dir_ + "/WATERMARK");
   return told;
 }
 

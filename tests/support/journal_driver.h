@@ -15,6 +15,7 @@
 #include "spool/cursor.h"
 #include "spool/journal.h"
 #include "tests/support/checker.h"
+#include "tests/support/file_platter.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/power_cut_fs.h"
 
@@ -90,14 +91,13 @@ class JournalDriver {
   void Redeem(Target& target);
   void Record(Target& target, uint64_t begun, CursorState state, bool done, bool synced);
   void Retain();
-  void KeepWatermark();
-  void RestoreWatermark(uint64_t seed);
   FoundEvent ToFound(const EventView& event) const;
 
   const std::string dir_;
   std::mt19937_64 random_;
   ManualClock clock_;
   PowerCutDisk disk_;
+  FilePlatter watermark_;
   JournalOptions options_;
   std::unique_ptr<Journal> journal_;
   std::vector<Target> targets_;
@@ -105,7 +105,6 @@ class JournalDriver {
   std::map<Hash128, uint64_t> numbers_;
   uint64_t next_number_ = 1;
   std::deque<std::vector<SentEvent>> in_doubt_;  // of "plain" alone: may be sent again
-  std::deque<std::string> watermarks_;           // as they were, the newest last
   bool without_watermark_ = false;
   Error refusal_{Code::kUnavailable, "never opened"};
 

@@ -128,7 +128,7 @@ std::string RawSocket::Read(Limit limit) {
 }
 
 std::string RawSocket::ReadAll(Limit limit) {
-  FillUntil([] { return false; }, limit);
+  FillUntil([this] { return closed_; }, limit);
   return std::exchange(buffer_, {});
 }
 
