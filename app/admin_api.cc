@@ -34,7 +34,9 @@ struct Route {
 
 constexpr auto kNobody = AdminRole::kNobody;
 constexpr auto kViewer = AdminRole::kViewer;
+constexpr auto kReader = AdminRole::kReader;
 constexpr auto kOperator = AdminRole::kOperator;
+constexpr auto kAdmin = AdminRole::kAdmin;
 
 // The whole API. schemas/openapi.yaml tells of the same paths; a test compares them.
 constexpr Route kRoutes[] = {
@@ -42,20 +44,20 @@ constexpr Route kRoutes[] = {
     {{"GET", "/ready", kNobody}, Lane::kOwn, true, nullptr},
     {{"GET", "/metrics", kViewer}, Lane::kOwn, true, nullptr},
     {{"GET", "/api/v1/version", kViewer}, Lane::kOwn, false, nullptr},
-    {{"GET", "/api/v1/events", kViewer}, Lane::kOwn, true, nullptr},
+    {{"GET", "/api/v1/events", kReader}, Lane::kOwn, true, nullptr},
     {{"GET", "/api/v1/status", kViewer}, Lane::kAtOnce, false, GetStatus},
     {{"GET", "/api/v1/streams", kViewer}, Lane::kAtOnce, false, ListStreams},
     {{"GET", "/api/v1/streams/{name}", kViewer}, Lane::kAtOnce, false, GetStream},
-    {{"GET", "/api/v1/events/{name}", kViewer}, Lane::kScan, true, GetEvent},
+    {{"GET", "/api/v1/events/{name}", kReader}, Lane::kScan, true, GetEvent},
     {{"GET", "/api/v1/targets", kViewer}, Lane::kAtOnce, false, ListTargets},
     {{"GET", "/api/v1/targets/{name}", kViewer}, Lane::kAtOnce, false, GetTarget},
-    {{"DELETE", "/api/v1/targets/{name}", kOperator}, Lane::kChange, false, RemoveTarget},
+    {{"DELETE", "/api/v1/targets/{name}", kAdmin}, Lane::kChange, false, RemoveTarget},
     {{"POST", "/api/v1/targets/{name}:pause", kOperator}, Lane::kChange, false, PauseTarget},
     {{"POST", "/api/v1/targets/{name}:resume", kOperator}, Lane::kChange, false, ResumeTarget},
     {{"POST", "/api/v1/targets/{name}:skip", kOperator}, Lane::kChange, false, SkipTarget},
     {{"GET", "/api/v1/sources", kViewer}, Lane::kAtOnce, false, ListSources},
-    {{"GET", "/api/v1/dead-letters", kViewer}, Lane::kScan, true, ListDeadLetters},
-    {{"GET", "/api/v1/dead-letters/{name}", kViewer}, Lane::kScan, false, GetDeadLetter},
+    {{"GET", "/api/v1/dead-letters", kReader}, Lane::kScan, true, ListDeadLetters},
+    {{"GET", "/api/v1/dead-letters/{name}", kReader}, Lane::kScan, false, GetDeadLetter},
     {{"POST", "/api/v1/dead-letters/{name}:retry", kOperator},
      Lane::kChange,
      false,
@@ -70,7 +72,7 @@ constexpr Route kRoutes[] = {
     {{"POST", "/api/v1/replays/{name}:resume", kOperator}, Lane::kChange, false, ResumeReplay},
     {{"POST", "/api/v1/replays/{name}:cancel", kOperator}, Lane::kChange, false, CancelReplay},
     {{"GET", "/api/v1/markers", kViewer}, Lane::kScan, false, ListMarkers},
-    {{"POST", "/api/v1/node:snapshot", kOperator}, Lane::kScan, false, SnapshotNode},
+    {{"POST", "/api/v1/node:snapshot", kAdmin}, Lane::kScan, false, SnapshotNode},
     {{"POST", "/api/v1/config:validate", kOperator}, Lane::kScan, false, ValidateConfig},
 };
 
@@ -117,8 +119,8 @@ std::vector<AdminRouteInfo> AdminRoutes() {
 
 class AdminApi::Impl {
  public:
-  Impl(const AdminSettings& settings, AdminContext context)
-      : auth_(settings),
+  Impl(std::unique_ptr<AdminAuth> auth, AdminContext context)
+      : auth_(std::move(auth)),
         context_(std::move(context)),
         scans_("api-scan-", kPoolThreads, kPoolQueue),
         changes_("api-change-", kPoolThreads, kPoolQueue) {}
@@ -127,6 +129,7 @@ class AdminApi::Impl {
   void Attach(const AdminParts& parts);
   void Stop(SteadyTime deadline);
   std::string address() const { return server_->address(); }
+  std::optional<net::TlsStatus> tls() const { return server_->tls(); }
 
  private:
   void Handle(net::HttpRequest&& request, const net::HttpResponder& responder);
@@ -138,7 +141,7 @@ class AdminApi::Impl {
   void FeedEvents(const QueryParams& params, const AdminParts& parts,
                   const net::HttpResponder& responder);
 
-  const AdminAuth auth_;
+  const std::unique_ptr<const AdminAuth> auth_;
   const AdminContext context_;
   std::atomic<const AdminParts*> parts_{nullptr};
   std::mutex stop_mutex_;
@@ -154,6 +157,7 @@ Status AdminApi::Impl::Listen(const AdminSettings& settings) {
   options.address = settings.address;
   options.threads = 2;
   options.limits = AdminLimits(settings);
+  options.tls = settings.tls;
   auto server = net::HttpServer::Start(
       std::move(options), [this](net::HttpRequest&& request, net::HttpResponder responder) {
         Handle(std::move(request), responder);
@@ -186,7 +190,7 @@ void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder
       allowed += (allowed.empty() ? "" : ", ") + std::string(route.info.method);
       continue;
     }
-    if (auto refusal = auth_.Refuse(request, route.info.role)) {
+    if (auto refusal = auth_->Refuse(request, route.info.role)) {
       responder.Send(std::move(*refusal));
       return;
     }
@@ -194,7 +198,7 @@ void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder
     return;
   }
   // Who may not even look is not told which paths there are.
-  if (auto refusal = auth_.Refuse(request, kViewer)) {
+  if (auto refusal = auth_->Refuse(request, kViewer)) {
     responder.Send(std::move(*refusal));
     return;
   }
@@ -302,7 +306,9 @@ AdminApi::~AdminApi() { impl_->Stop(RealClock().Steady()); }
 
 Result<std::unique_ptr<AdminApi>> AdminApi::Start(const AdminSettings& settings,
                                                   AdminContext context) {
-  auto impl = std::make_unique<Impl>(settings, std::move(context));
+  auto auth = AdminAuth::Create(settings, context.clock);
+  if (!auth) return Fail("the admin listener", auth.error());
+  auto impl = std::make_unique<Impl>(std::move(*auth), std::move(context));
   if (const Status listening = impl->Listen(settings); !listening) {
     return tl::unexpected(listening.error());
   }
@@ -312,5 +318,6 @@ Result<std::unique_ptr<AdminApi>> AdminApi::Start(const AdminSettings& settings,
 void AdminApi::Attach(const AdminParts& parts) { impl_->Attach(parts); }
 void AdminApi::Stop(SteadyTime deadline) { impl_->Stop(deadline); }
 std::string AdminApi::address() const { return impl_->address(); }
+std::optional<net::TlsStatus> AdminApi::tls() const { return impl_->tls(); }
 
 }  // namespace spool

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,7 +32,7 @@ std::vector<AdminRouteInfo> AdminRoutes();
 class AdminApi {
  public:
   // Listens at once; until Attach, whatever needs the parts answers 503 with the readiness' code.
-  // Errors as net::HttpServer::Start.
+  // Errors as net::HttpServer::Start, and kInvalid for a token that cannot be read.
   static Result<std::unique_ptr<AdminApi>> Start(const AdminSettings& settings,
                                                  AdminContext context);
   ~AdminApi();
@@ -43,6 +44,7 @@ class AdminApi {
   // Ends waits and scans, answers what has begun, cuts at the deadline. Idempotent.
   void Stop(SteadyTime deadline);
   std::string address() const;
+  std::optional<net::TlsStatus> tls() const;  // empty without TLS
 
  private:
   class Impl;

@@ -4,7 +4,6 @@
 #include <cctype>
 
 #include "app/config_values.h"
-#include "base/hash.h"
 #include "base/log.h"
 
 namespace spool {
@@ -26,22 +25,19 @@ std::string HostOf(std::string_view authority) {
   return Lower(authority.substr(0, authority.find(':')));
 }
 
-// Takes the same time whatever differs.
-bool SameSecret(const Hash128& a, const Hash128& b) {
-  volatile uint8_t difference = 0;
-  for (size_t i = 0; i < a.bytes.size(); ++i) difference = difference | (a.bytes[i] ^ b.bytes[i]);
-  return difference == 0;
+// Who tries tokens, or uses the wrong one, is told of once in a while.
+void LogRefusal(const net::HttpRequest& request, int status) {
+  static log::Limiter limiter;
+  if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
+    log::Warn("A request to the admin API was refused.", {{"peer", request.peer},
+                                                          {"method", request.method},
+                                                          {"status", status},
+                                                          {"held_back", held_back}});
+  }
 }
 
-std::string_view BearerToken(std::string_view header) {
-  constexpr std::string_view kScheme = "bearer ";
-  if (header.size() <= kScheme.size() || Lower(header.substr(0, kScheme.size())) != kScheme)
-    return {};
-  header.remove_prefix(kScheme.size());
-  while (header.starts_with(' ')) header.remove_prefix(1);
-  while (header.ends_with(' ')) header.remove_suffix(1);
-  return header;
-}
+constexpr AdminRole kRoles[] = {AdminRole::kViewer, AdminRole::kReader, AdminRole::kOperator,
+                                AdminRole::kAdmin};
 
 }  // namespace
 
@@ -49,12 +45,35 @@ std::string_view AdminRoleName(AdminRole role) {
   switch (role) {
     case AdminRole::kNobody: return "nobody";
     case AdminRole::kViewer: return "viewer";
+    case AdminRole::kReader: return "reader";
     case AdminRole::kOperator: return "operator";
+    case AdminRole::kAdmin: return "admin";
   }
-  return "operator";
+  return "admin";
 }
 
-AdminAuth::AdminAuth(const AdminSettings& settings) : settings_(settings) {
+std::optional<AdminRole> ParseAdminRole(std::string_view name) {
+  for (const AdminRole role : kRoles) {
+    if (AdminRoleName(role) == name) return role;
+  }
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<AdminAuth>> AdminAuth::Create(const AdminSettings& settings,
+                                                     const Clock* clock) {
+  std::vector<net::BearerToken> tokens;
+  for (const AdminToken& token : settings.tokens) {
+    const std::optional<AdminRole> role = ParseAdminRole(token.role);
+    if (!role) return Fail(Code::kInvalid, "there is no role \"" + token.role + '"');
+    tokens.push_back({token.secret, static_cast<int>(*role)});
+  }
+  auto loaded = net::BearerTokens::Load(std::move(tokens), clock);
+  if (!loaded) return tl::unexpected(loaded.error());
+  return std::unique_ptr<AdminAuth>(new AdminAuth(settings, std::move(*loaded)));
+}
+
+AdminAuth::AdminAuth(const AdminSettings& settings, std::unique_ptr<net::BearerTokens> tokens)
+    : tokens_(std::move(tokens)) {
   if (const auto address = ParseListenAddress(settings.address)) {
     check_host_ = address->loopback;
     configured_host_ = Lower(address->host);
@@ -64,25 +83,6 @@ AdminAuth::AdminAuth(const AdminSettings& settings) : settings_(settings) {
 bool AdminAuth::HostAllowed(std::string_view host) const {
   const std::string name = HostOf(host);
   return name == "localhost" || name == "127.0.0.1" || name == "::1" || name == configured_host_;
-}
-
-AdminRole AdminAuth::RoleOf(std::string_view token) const {
-  const Hash128 presented = Sha256Prefix(token);
-  AdminRole role = AdminRole::kNobody;
-  for (const AdminToken& known : settings_.tokens) {
-    const Result<std::string> secret = known.secret.Read();
-    if (!secret) {
-      static log::Limiter limiter(60);
-      if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
-        log::Warn("An admin token cannot be read; whoever has it is refused.",
-                  {{"token", known.secret.Where()}});
-      }
-      continue;
-    }
-    if (!SameSecret(Sha256Prefix(*secret), presented)) continue;
-    role = std::max(role, known.role == "operator" ? AdminRole::kOperator : AdminRole::kViewer);
-  }
-  return role;
 }
 
 std::optional<net::HttpResponse> AdminAuth::Refuse(const net::HttpRequest& request,
@@ -95,19 +95,17 @@ std::optional<net::HttpResponse> AdminAuth::Refuse(const net::HttpRequest& reque
   if (!origin.empty() && !origin.ends_with("//" + std::string(host))) {
     return net::Problem(403, "bad_origin", "Pages of other origins may not use this API.");
   }
-  if (needed == AdminRole::kNobody || settings_.tokens.empty()) return std::nullopt;
-  const std::string_view token = BearerToken(request.Header("authorization"));
-  const AdminRole role = token.empty() ? AdminRole::kNobody : RoleOf(token);
-  if (role == AdminRole::kNobody) {
-    net::HttpResponse response =
-        net::Problem(401, "unauthorized", "This needs a token: Authorization: Bearer TOKEN.");
-    response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"spool\"");
-    return response;
+  if (needed == AdminRole::kNobody || tokens_->empty()) return std::nullopt;
+  const std::string_view token = net::BearerOf(request);
+  const std::optional<int> rank = token.empty() ? std::nullopt : tokens_->RankOf(token);
+  if (!rank) {
+    LogRefusal(request, 401);
+    return net::Unauthorized(!token.empty());
   }
-  if (role < needed) {
-    return net::Problem(
-        403, "forbidden",
-        "This needs a token of the role " + std::string(AdminRoleName(needed)) + ".");
+  if (*rank < static_cast<int>(needed)) {
+    LogRefusal(request, 403);
+    return net::Forbidden("This needs a token of the role " + std::string(AdminRoleName(needed)) +
+                          ".");
   }
   return std::nullopt;
 }

@@ -1,34 +1,47 @@
 // Who may do what on the admin listener.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "app/config.h"
+#include "base/result.h"
+#include "net/bearer.h"
 #include "net/http_server.h"
 
 namespace spool {
 
-// What a path asks of its caller. An operator may do all that a viewer may.
-enum class AdminRole { kNobody, kViewer, kOperator };
+// What a path asks of its caller. Each role may do all that the ones before it may.
+enum class AdminRole {
+  kNobody,    // probes
+  kViewer,    // how it goes: names, counts, states, metrics
+  kReader,    // what is in events and dead letters
+  kOperator,  // pause, resume, skip, replay, settle dead letters
+  kAdmin,     // what cannot be undone or leaves the spool: give up a cursor, copy the journal
+};
 std::string_view AdminRoleName(AdminRole role);
+// Empty for a name of none that a token can have.
+std::optional<AdminRole> ParseAdminRole(std::string_view name);
 
 // Immutable; any thread. Without tokens everything is open to whoever reaches the listener, which
 // the configuration allows on loopback only; a browser there is kept out by the Host and Origin
 // checks, since any web page can make it send requests to 127.0.0.1.
 class AdminAuth {
  public:
-  explicit AdminAuth(const AdminSettings& settings);
+  // kInvalid for a token that cannot be read.
+  static Result<std::unique_ptr<AdminAuth>> Create(const AdminSettings& settings,
+                                                   const Clock* clock = &RealClock());
 
   // The refusal, or nothing: 403 bad_host, 403 bad_origin, 401 unauthorized, 403 forbidden.
   std::optional<net::HttpResponse> Refuse(const net::HttpRequest& request, AdminRole needed) const;
 
  private:
+  AdminAuth(const AdminSettings& settings, std::unique_ptr<net::BearerTokens> tokens);
   bool HostAllowed(std::string_view host) const;
-  AdminRole RoleOf(std::string_view token) const;
 
-  const AdminSettings settings_;
+  const std::unique_ptr<net::BearerTokens> tokens_;
   bool check_host_ = false;
   std::string configured_host_;
 };

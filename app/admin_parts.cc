@@ -7,6 +7,19 @@ namespace spool {
 namespace {
 
 constexpr std::string_view kTargetPrefix = "target/";
+constexpr Micros kSoon = std::chrono::hours(7 * 24);
+
+void WarnOfTls(const std::string& name, const net::TlsStatus& tls, std::vector<std::string>* out) {
+  const std::string whose = "the listener " + name;
+  if (!tls.broken.empty()) {
+    out->push_back("New TLS files of " + whose +
+                   " cannot be used, the old ones go on: " + tls.broken + ".");
+  }
+  const Micros left = tls.not_after - RealClock().Now();
+  if (left > kSoon) return;
+  out->push_back("The certificate of " + whose +
+                 (left > Micros(0) ? " ends in " + FormatAge(left) + "." : " has expired."));
+}
 
 }  // namespace
 
@@ -16,6 +29,17 @@ std::vector<CursorStatus> AbandonedCursors(const AdminParts& parts) {
     if (!cursor.name.starts_with(kTargetPrefix)) continue;
     cursor.name.erase(0, kTargetPrefix.size());
     if (!parts.targets.contains(cursor.name)) out.push_back(std::move(cursor));
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, net::TlsStatus>> TlsListeners(const AdminParts& parts) {
+  std::vector<std::pair<std::string, net::TlsStatus>> out;
+  if (parts.admin_tls) {
+    if (auto tls = parts.admin_tls()) out.emplace_back("admin", std::move(*tls));
+  }
+  for (const HttpSource* source : parts.sources) {
+    if (auto tls = source->tls()) out.emplace_back(source->status().name, std::move(*tls));
   }
   return out;
 }
@@ -59,6 +83,7 @@ std::vector<std::string> Warnings(const AdminParts& parts) {
     out.push_back("The stream " + stream.name +
                   " is full of events that targets still need: new ones are refused.");
   }
+  for (const auto& [name, tls] : TlsListeners(parts)) WarnOfTls(name, tls, &out);
   for (const CursorStatus& cursor : AbandonedCursors(parts)) {
     out.push_back("The target " + cursor.name + " is not configured any more and its place keeps " +
                   std::to_string(cursor.account.pending) +

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "forward/forwarder.h"
 #include "ingest/sources/http.h"
+#include "net/tls.h"
 #include "replay/jobs.h"
 #include "spool/journal.h"
 
@@ -22,6 +24,7 @@ struct AdminParts {
   ReplayJobs& replays;
   std::map<std::string, Forwarder*> targets;
   std::vector<const HttpSource*> sources;
+  std::function<std::optional<net::TlsStatus>()> admin_tls;  // of the admin listener; empty: none
 };
 
 // Whether requests can be served now, and if not, why.
@@ -37,6 +40,8 @@ struct AdminContext {
   SteadyTime started;
 };
 
+// Every listener that speaks TLS, with its name: "admin", or the source's.
+std::vector<std::pair<std::string, net::TlsStatus>> TlsListeners(const AdminParts& parts);
 // Cursors of targets that are not configured any more: they keep events from retention.
 std::vector<CursorStatus> AbandonedCursors(const AdminParts& parts);
 // Sentences for an operator about what is not well though nothing is lost.

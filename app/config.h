@@ -12,6 +12,7 @@
 #include "forward/forwarder.h"
 #include "forward/route.h"
 #include "ingest/quota.h"
+#include "ingest/sources/http_auth.h"
 #include "net/http_server.h"
 #include "spool/journal.h"
 
@@ -19,13 +20,14 @@ namespace spool {
 
 struct AdminToken {
   Secret secret;
-  std::string role;  // "viewer" | "operator"
+  std::string role;  // "viewer" | "reader" | "operator" | "admin"
 };
 
 struct AdminSettings {
   std::string address = "127.0.0.1:8081";
   std::vector<AdminToken> tokens;
   bool insecure = false;  // serve without TLS on an address that is not loopback
+  std::optional<net::TlsFiles> tls;
   size_t connections = 128;
 };
 
@@ -35,6 +37,8 @@ struct HttpSourceSettings {
   std::vector<std::string> paths;  // empty: all
   net::HttpLimits limits;
   QuotaLimits quota;
+  std::optional<net::TlsFiles> tls;
+  HttpAuthOptions auth;
 };
 
 // A target as configured; `start` is still a wish, since it needs the journal to become a sequence.

@@ -31,6 +31,7 @@ net::HttpLimits BuildLimits(const Values& limits, ConfigProblems& problems) {
   out.body_bytes = static_cast<size_t>(limits.Number("body"));
   out.in_flight_bytes = static_cast<size_t>(limits.Number("in_flight"));
   out.connections = static_cast<size_t>(limits.Number("connections"));
+  out.handshake_timeout = seconds("handshake_timeout");
   out.header_timeout = seconds("header_timeout");
   out.body_timeout = seconds("body_timeout");
   out.idle_timeout = seconds("idle_timeout");
@@ -41,6 +42,67 @@ net::HttpLimits BuildLimits(const Values& limits, ConfigProblems& problems) {
                  fmt::format("'in_flight' ({}) must not be below 'body' ({})",
                              BoundText(*in_flight.field, in_flight.number),
                              BoundText(*body.field, body.number)));
+  }
+  return out;
+}
+
+// Of either listener; empty where it speaks plain TCP.
+std::optional<net::TlsFiles> BuildTls(const Values& listener, ConfigProblems& problems) {
+  if (!listener.Written("tls")) return std::nullopt;
+  const Values& tls = listener.In("tls");
+  for (const std::string_view field : {"cert", "key"}) {
+    if (tls.Written(field)) continue;
+    problems.Add(listener.At("tls").place, fmt::format("'tls' needs '{}'", field));
+  }
+  net::TlsFiles out;
+  out.cert = tls.Text("cert");
+  out.key = tls.Text("key");
+  out.client_ca = tls.Text("client_ca");
+  if (!tls.Has("client_cert")) return out;
+  out.client_required = tls.Text("client_cert") == "required";
+  for (const std::string_view field : {"client_cert", "client_names"}) {
+    if (!tls.Written(field) || tls.Written("client_ca")) continue;
+    problems.Add(tls.At(field).place, fmt::format("'{}' needs 'client_ca' beside it", field));
+  }
+  return out;
+}
+
+// A secret of a section that has `file` and `env`; empty with a problem told.
+std::optional<Secret> BuildToken(const Values& token, std::string_view example,
+                                 ConfigProblems& problems) {
+  const bool file = token.Written("file");
+  if (!token.At("file").good || !token.At("env").good) return std::nullopt;
+  if (file == token.Written("env")) {
+    problems.Add(token.place, "a token needs either file or env", std::string(example));
+    return std::nullopt;
+  }
+  return file ? Secret::FromFile(token.Text("file")) : Secret::FromEnv(token.Text("env"));
+}
+
+HttpAuthOptions BuildAuth(const Values& source, ConfigProblems& problems) {
+  HttpAuthOptions out;
+  const FieldValue& tokens = source.At("tokens");
+  for (const Values& token : tokens.sections) {
+    if (auto secret = BuildToken(token, "write { file: PATH } or { env: NAME }", problems)) {
+      out.tokens.push_back(std::move(*secret));
+    }
+  }
+  if (tokens.node != nullptr && tokens.good && tokens.sections.empty()) {
+    problems.Add(tokens.place, "'tokens' must not be empty", "leave the key out to ask for none");
+  }
+  if (!source.Written("tls")) return out;
+  const Values& tls = source.In("tls");
+  const FieldValue& names = tls.At("client_names");
+  for (const TextAt& name : names.texts) out.client_names.push_back(name.text);
+  if (names.node != nullptr && names.good && names.texts.empty()) {
+    problems.Add(names.place, "'client_names' must not be empty",
+                 "leave the key out to take every certificate of 'client_ca'");
+  }
+  out.either = tls.Text("client_cert") == "optional";
+  if (out.either && tokens.node == nullptr) {
+    problems.Add(tls.At("client_cert").place,
+                 "an optional certificate needs 'tokens' for those who have none",
+                 "add tokens: [ { file: PATH } ] to the source, or leave 'client_cert' out");
   }
   return out;
 }
@@ -71,6 +133,8 @@ std::vector<HttpSourceSettings> BuildSources(const Values& root, ConfigProblems&
     http.quota.events_per_second = quota.At("events").real;
     http.quota.bytes_per_second = quota.At("bytes").real;
     http.quota.requests = static_cast<size_t>(quota.Number("in_flight"));
+    http.tls = BuildTls(source, problems);
+    http.auth = BuildAuth(source, problems);
     out.push_back(std::move(http));
   }
   return out;
@@ -175,17 +239,15 @@ AdminSettings BuildAdmin(const Values& admin, ConfigProblems& problems) {
   out.insecure = admin.Bool("insecure");
   bool good = admin.At("address").good && admin.At("insecure").good && admin.At("tokens").good;
   for (const Values& token : admin.At("tokens").sections) {
-    const bool file = token.Written("file");
-    good &= token.At("file").good && token.At("env").good && token.At("role").good;
-    if (file == token.Written("env")) {
-      good = false;
-      problems.Add(token.place, "a token needs either file or env",
-                   "write { file: PATH, role: operator } or { env: NAME, role: operator }");
-      continue;
-    }
-    out.tokens.push_back(
-        {file ? Secret::FromFile(token.Text("file")) : Secret::FromEnv(token.Text("env")),
-         token.Text("role")});
+    const auto secret = BuildToken(
+        token, "write { file: PATH, role: operator } or { env: NAME, role: operator }", problems);
+    good &= secret.has_value() && token.At("role").good;
+    if (secret) out.tokens.push_back({*secret, token.Text("role")});
+  }
+  out.tls = BuildTls(admin, problems);
+  good &= admin.At("tls").good;
+  if (out.tls && out.insecure) {
+    problems.Add(admin.At("insecure").place, "'insecure' and 'tls' exclude each other");
   }
   if (!good) return out;
   if (const auto complaint = CheckAdmin(out)) {
@@ -244,11 +306,11 @@ bool SameListener(const ListenAddress& a, const ListenAddress& b) {
 std::optional<AdminComplaint> CheckAdmin(const AdminSettings& admin) {
   const std::optional<ListenAddress> address = ParseListenAddress(admin.address);
   if (!address || address->loopback) return std::nullopt;
-  if (!admin.insecure) {
+  if (!admin.insecure && !admin.tls) {
     return AdminComplaint{
         fmt::format("the admin listener must not serve {} without TLS", admin.address),
-        "TLS is not available in this version: use a loopback address, or add insecure: true "
-        "where the network is trusted"};
+        "add tls: { cert: PATH, key: PATH }, use a loopback address, or add insecure: true where "
+        "the network is trusted"};
   }
   if (admin.tokens.empty()) {
     return AdminComplaint{

@@ -105,14 +105,80 @@ const Section& Token() {
       .help = "A bearer token that the admin listener takes.",
       .fields = {
           {.name = "file", .type = kText, .min = 1, .max = 4096,
-           .help = "The file that holds the token; read again when it changes. Either this or "
-                   "`env`.",
+           .help = "The file that holds the token, or several, one a line; read again when it "
+                   "changes. Either this or `env`.",
            .example = "/etc/spool/secrets/operator"},
           {.name = "env", .type = kText, .min = 1, .max = 255,
            .help = "The environment variable that holds the token. Either this or `file`.",
            .example = "SPOOL_ADMIN_TOKEN"},
-          {.name = "role", .type = kWord, .fallback = "viewer", .words = {"viewer", "operator"},
-           .help = "`viewer` reads, `operator` also changes.", .example = "operator"},
+          {.name = "role", .type = kWord, .fallback = "viewer",
+           .words = {"viewer", "reader", "operator", "admin"},
+           .help = "`viewer` sees how it goes, `reader` also what is in events, `operator` also "
+                   "pauses, skips, replays and settles dead letters, `admin` may do everything.",
+           .example = "operator"},
+      }};
+  return section;
+}
+
+const Section& SourceToken() {
+  static const Section section{
+      .name = "token",
+      .help = "A bearer token that the source takes.",
+      .fields = {
+          {.name = "file", .type = kText, .min = 1, .max = 4096,
+           .help = "The file that holds the token, or several, one a line; read again when it "
+                   "changes. Either this or `env`.",
+           .example = "/etc/spool/secrets/ingest"},
+          {.name = "env", .type = kText, .min = 1, .max = 255,
+           .help = "The environment variable that holds the token. Either this or `file`.",
+           .example = "SPOOL_INGEST_TOKEN"},
+      }};
+  return section;
+}
+
+// Of both listeners.
+Field TlsCert() {
+  return {.name = "cert", .type = kText, .min = 1, .max = 4096,
+          .help = "Our certificate, PEM, followed by those that lead to its root. Needs `key`.",
+          .example = "/etc/spool/tls/tls.crt"};
+}
+Field TlsKey() {
+  return {.name = "key", .type = kText, .min = 1, .max = 4096,
+          .help = "Belongs to `cert`; PEM without passphrase.",
+          .example = "/etc/spool/tls/tls.key"};
+}
+Field TlsClientCa() {
+  return {.name = "client_ca", .type = kText, .min = 1, .max = 4096,
+          .help = "PEM certificates; when set, a client needs a certificate that leads to one of "
+                  "them. Revocation lists in the file are applied; then each of them needs one.",
+          .example = "/etc/spool/tls/ca.crt"};
+}
+
+const Section& AdminTls() {
+  static const Section section{
+      .name = "tls",
+      .help = "Serves TLS 1.2 and 1.3 when the key is there. Files that change are read again; "
+              "while they cannot be used, the listener goes on with what it had.",
+      .fields = {TlsCert(), TlsKey(), TlsClientCa()}};
+  return section;
+}
+
+const Section& SourceTls() {
+  static const Section section{
+      .name = "tls",
+      .help = "Serves TLS 1.2 and 1.3 when the key is there. Files that change are read again; "
+              "while they cannot be used, the listener goes on with what it had.",
+      .fields = {
+          TlsCert(), TlsKey(), TlsClientCa(),
+          {.name = "client_cert", .type = kWord, .fallback = "required",
+           .words = {"required", "optional"},
+           .help = "`optional`: a client without a certificate needs one of the `tokens` instead. "
+                   "Needs `client_ca`.",
+           .example = "optional"},
+          {.name = "client_names", .type = kTextList,
+           .help = "The certificates that may send events, by common name or alternative name; "
+                   "without the key all that `client_ca` vouches for. Needs `client_ca`.",
+           .example = "[fluent-bit.logging.svc]"},
       }};
   return section;
 }
@@ -122,9 +188,10 @@ Section Admin() {
           .help = "The listener for the API, the metrics and health.",
           .fields = {
               {.name = "address", .type = kAddress, .fallback = "127.0.0.1:8081",
-               .help = "Where to listen. An address that is not loopback needs `insecure: true`, "
-                       "for there is no TLS in this version, and at least one token.",
+               .help = "Where to listen. An address that is not loopback needs `tls`, or "
+                       "`insecure: true`, and at least one token.",
                .example = "127.0.0.1:8081"},
+              {.name = "tls", .type = kSection, .section = &AdminTls()},
               {.name = "insecure", .type = kBool, .fallback = "false",
                .help = "Serve without TLS on an address that is not loopback.", .example = "true"},
               {.name = "tokens", .type = kSectionList, .section = &Token(),
@@ -151,7 +218,12 @@ const Section& SourceLimits() {
                    "events made of it may take as much again.",
            .example = "128MiB"},
           {.name = "connections", .type = kInteger, .fallback = "1024", .min = 1, .max = 65536,
-           .help = "Open connections; further ones are closed at once.", .example = "256"},
+           .help = "Open connections; further ones are closed at once. Each takes a file "
+                   "descriptor: where the process may not have enough, there are fewer.",
+           .example = "256"},
+          {.name = "handshake_timeout", .type = kDuration, .fallback = "10s", .min = kSecond,
+           .max = 10 * kMinute, .step = kSecond, .help = "For the whole TLS handshake.",
+           .example = "5s"},
           {.name = "header_timeout", .type = kDuration, .fallback = "10s", .min = kSecond,
            .max = 10 * kMinute, .step = kSecond, .help = "For the whole head of a request.",
            .example = "5s"},
@@ -204,6 +276,11 @@ const Section& Source() {
                           .help = "The paths that it serves; without the key all. `/health` and "
                                   "`/ready` are always served.",
                           .example = "[/audit]"},
+                         {.name = "tls", .type = kSection, .section = &SourceTls()},
+                         {.name = "tokens", .type = kSectionList, .section = &SourceToken(),
+                          .help = "Who may send events; without any everybody may. `/health` and "
+                                  "`/ready` need none.",
+                          .example = "[ { file: /etc/spool/secrets/ingest } ]"},
                          {.name = "limits", .type = kSection, .section = &SourceLimits()},
                          {.name = "quota", .type = kSection, .section = &SourceQuota()}}}},
       .later_variants = {"kubernetes", "file", "nats", "kafka", "amqp", "fluent_forward",
@@ -311,6 +388,28 @@ const Section& Retry() {
   return section;
 }
 
+// What a client needs, of a webhook or of Kafka.
+std::vector<Field> ClientTls() {
+  return {
+      {.name = "ca", .type = kText, .min = 1, .max = 4096,
+       .help = "PEM certificates to trust instead of the system's.",
+       .example = "/etc/spool/tls/ca.crt"},
+      {.name = "cert", .type = kText, .min = 1, .max = 4096,
+       .help = "Our certificate, PEM; needs `key`.", .example = "/etc/spool/tls/client.crt"},
+      {.name = "key", .type = kText, .min = 1, .max = 4096, .help = "Belongs to `cert`, PEM.",
+       .example = "/etc/spool/tls/client.key"},
+  };
+}
+
+const Section& WebhookTls() {
+  static const Section section{
+      .name = "tls",
+      .help = "For an `https` URL. Without the key the system's authorities are trusted and no "
+              "certificate is shown. Files that change are read again.",
+      .fields = ClientTls()};
+  return section;
+}
+
 Variant Webhook() {
   return {.word = "webhook",
           .help = "Posts CloudEvents to an HTTP server; any 2xx answer counts as delivered.",
@@ -326,9 +425,7 @@ Variant Webhook() {
                .example = "{ X-Team: platform }"},
               {.name = "bearer", .type = kSecret, .help = "Sent as `Authorization: Bearer`.",
                .example = "{ file: /etc/spool/secrets/hook }"},
-              {.name = "ca_file", .type = kText, .min = 1, .max = 4096,
-               .help = "PEM certificates to trust instead of the system's.",
-               .example = "/etc/spool/tls/ca.crt"},
+              {.name = "tls", .type = kSection, .section = &WebhookTls()},
           }};
 }
 

@@ -66,6 +66,14 @@ void CheckHeaders(const Values& target, ConfigProblems& problems) {
   }
 }
 
+void CheckClientTls(const Values& tls, ConfigProblems& problems) {
+  if (tls.Written("cert") == tls.Written("key")) return;
+  const bool cert = tls.Written("cert");
+  problems.Add(
+      tls.At(cert ? "cert" : "key").place,
+      fmt::format("'{}' needs '{}' beside it", cert ? "cert" : "key", cert ? "key" : "cert"));
+}
+
 WebhookSettings BuildWebhook(const Values& target, ConfigProblems& problems) {
   WebhookSettings out;
   out.url = target.Text("url");
@@ -79,7 +87,12 @@ WebhookSettings BuildWebhook(const Values& target, ConfigProblems& problems) {
   }
   out.bearer = target.At("bearer").secret;
   out.concurrency = static_cast<int>(target.Number("concurrency"));
-  out.ca_file = target.Text("ca_file");
+  const Values& tls = target.In("tls");
+  out.tls = {tls.Text("ca"), tls.Text("cert"), tls.Text("key")};
+  CheckClientTls(tls, problems);
+  if (target.Written("tls") && target.At("url").good && !out.url.starts_with("https:")) {
+    problems.Add(target.At("tls").place, "'tls' needs a 'url' that begins with https://");
+  }
   return out;
 }
 
@@ -143,12 +156,7 @@ KafkaSettings BuildKafka(const Values& target, ConfigProblems& problems) {
   if (target.Written("tls")) {
     const Values& tls = target.In("tls");
     out.tls = KafkaTls{tls.Text("ca"), tls.Text("cert"), tls.Text("key")};
-    if (tls.Written("cert") != tls.Written("key")) {
-      const bool cert = tls.Written("cert");
-      problems.Add(
-          tls.At(cert ? "cert" : "key").place,
-          fmt::format("'{}' needs '{}' beside it", cert ? "cert" : "key", cert ? "key" : "cert"));
-    }
+    CheckClientTls(tls, problems);
   }
   if (target.Written("sasl")) {
     const Values& sasl = target.In("sasl");

@@ -58,10 +58,43 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                 Real(server.malformed));
     out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "connections"),
                 Real(server.refused));
+    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "denied"),
+                Real(status.denied));
     out.Gauge("spool_ingest_in_flight_bytes", "Bytes of request bodies in memory.", labels(),
               Real(server.in_flight_bytes));
     out.Gauge("spool_ingest_connections", "Connections that are open.", labels(),
               Real(server.connections));
+  }
+}
+
+void WriteTls(MetricsWriter& out, const AdminParts& parts) {
+  for (const auto& [listener, tls] : TlsListeners(parts)) {
+    const auto labels = [&](const char* key = nullptr, const char* value = nullptr) {
+      MetricLabels out{{"listener", listener}};
+      if (key != nullptr) out.emplace_back(key, value);
+      return out;
+    };
+    const char* handshakes = "TLS handshakes that ended, by how.";
+    const std::array<std::pair<const char*, uint64_t>, 7> results{
+        {{"ok", tls.handshakes},
+         {"no_certificate", tls.no_certificate},
+         {"bad_certificate", tls.bad_certificate},
+         {"refused_by_client", tls.refused},
+         {"malformed", tls.malformed},
+         {"timeout", tls.timed_out},
+         {"left", tls.left}}};
+    for (const auto& [result, count] : results) {
+      out.Counter("spool_tls_handshakes_total", handshakes, labels("result", result), Real(count));
+    }
+    const char* reloads = "How often changed TLS files were taken, or could not be used.";
+    out.Counter("spool_tls_reloads_total", reloads, labels("result", "ok"), Real(tls.reloads));
+    out.Counter("spool_tls_reloads_total", reloads, labels("result", "failed"),
+                Real(tls.reload_failures));
+    out.Gauge("spool_tls_files_broken",
+              "1 while the TLS files as they are cannot be used and older ones are served.",
+              labels(), tls.broken.empty() ? 0 : 1);
+    out.Gauge("spool_tls_certificate_expiry_timestamp_seconds",
+              "When the certificate that is served ends.", labels(), Seconds(tls.not_after));
   }
 }
 
@@ -233,6 +266,7 @@ std::string MetricsPage(const AdminContext& context, const AdminParts* parts,
   WriteBuild(out, context);
   if (parts != nullptr) {
     WriteIngest(out, *parts);
+    WriteTls(out, *parts);
     WriteJournal(out, *parts);
     WriteStreams(out, *parts);
     for (const auto& [name, forwarder] : parts->targets) WriteTarget(out, forwarder->status());

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "app/admin_api.h"
+#include "app/config_values.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/time_text.h"
@@ -18,6 +19,16 @@ namespace {
 constexpr int kSourcesPercent = 30;
 constexpr int kClosingPercent = 15;
 constexpr Micros kAdminTime = std::chrono::seconds(1);
+
+// Allowed, since a cluster's own network may be trusted; but nobody should do it unawares.
+void WarnIfInTheClear(const HttpSourceSettings& settings) {
+  const auto address = ParseListenAddress(settings.address);
+  if (!address || address->loopback || settings.tls) return;
+  log::Warn(settings.auth.tokens.empty()
+                ? "A source takes events from the network without TLS and from everybody."
+                : "A source takes events and tokens from the network without TLS.",
+            {{"source", settings.name}, {"address", settings.address}});
+}
 
 enum class Phase { kStarting, kServing, kStopping };
 
@@ -176,6 +187,9 @@ Status ServiceImpl::StartSources() {
     options.address = settings.address;
     options.paths = settings.paths;
     options.limits = settings.limits;
+    options.tls = settings.tls;
+    options.auth = settings.auth;
+    WarnIfInTheClear(settings);
     options.decode.cluster = config_.cluster;
     options.closed = true;
     options.ready = [this]() -> Status {
@@ -198,8 +212,8 @@ void ServiceImpl::AttachAdmin() {
   for (const auto& [name, forwarder] : forwarders_) targets.emplace(name, forwarder.get());
   std::vector<const HttpSource*> sources;
   for (const auto& source : sources_) sources.push_back(source.get());
-  parts_.reset(
-      new AdminParts{config_, *journal_, *replays_, std::move(targets), std::move(sources)});
+  parts_.reset(new AdminParts{config_, *journal_, *replays_, std::move(targets), std::move(sources),
+                              [this] { return admin_->tls(); }});
   for (const std::string& warning : Warnings(*parts_)) log::Warn(warning);
   admin_->Attach(*parts_);
 }

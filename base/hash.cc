@@ -1,5 +1,6 @@
 #include "base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <sys/random.h>
 #include <xxhash.h>
@@ -14,12 +15,12 @@ namespace spool {
 namespace {
 
 // Fetching the digest is the slow part of OpenSSL 3, so each thread does it once.
-class Sha256 {
+class Sha256Hasher {
  public:
-  Sha256() : md_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
+  Sha256Hasher() : md_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
     SPOOL_ASSERT(md_ != nullptr && context_ != nullptr);
   }
-  ~Sha256() {
+  ~Sha256Hasher() {
     EVP_MD_CTX_free(context_);
     EVP_MD_free(md_);
   }
@@ -27,12 +28,17 @@ class Sha256 {
   void Add(std::string_view text) {
     SPOOL_ASSERT(EVP_DigestUpdate(context_, text.data(), text.size()) == 1);
   }
-  Hash128 Prefix() {
-    uint8_t digest[32];
+  Digest256 Whole() {
+    Digest256 digest;
     unsigned length = 0;
-    SPOOL_ASSERT(EVP_DigestFinal_ex(context_, digest, &length) == 1 && length == sizeof digest);
+    SPOOL_ASSERT(EVP_DigestFinal_ex(context_, digest.data(), &length) == 1 &&
+                 length == digest.size());
+    return digest;
+  }
+  Hash128 Prefix() {
+    const Digest256 digest = Whole();
     Hash128 hash;
-    std::memcpy(hash.bytes.data(), digest, hash.bytes.size());
+    std::memcpy(hash.bytes.data(), digest.data(), hash.bytes.size());
     return hash;
   }
 
@@ -41,8 +47,8 @@ class Sha256 {
   EVP_MD_CTX* context_;
 };
 
-Sha256& ThisThreads() {
-  thread_local Sha256 sha;
+Sha256Hasher& ThisThreads() {
+  thread_local Sha256Hasher sha;
   return sha;
 }
 
@@ -85,8 +91,19 @@ std::optional<Hash128> Hash128::FromHex(std::string_view hex) {
   return hash;
 }
 
+Digest256 Sha256(std::string_view text) {
+  Sha256Hasher& sha = ThisThreads();
+  sha.Begin();
+  sha.Add(text);
+  return sha.Whole();
+}
+
+bool SameDigest(const Digest256& a, const Digest256& b) {
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
 Hash128 Sha256Prefix(std::string_view text) {
-  Sha256& sha = ThisThreads();
+  Sha256Hasher& sha = ThisThreads();
   sha.Begin();
   sha.Add(text);
   return sha.Prefix();

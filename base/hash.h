@@ -26,7 +26,8 @@ Hash128 Sha256Prefix(std::string_view text);
 
 // The same over several pieces as if they were one text; small ones are gathered first, so that
 // many cost little more than one. Nothing is allocated. One thread, and one at a time on a thread:
-// Reset, Add…, Prefix, before the next one's Reset or a Sha256Prefix.
+// Reset, Add…, Prefix, before the next one's Reset, a Sha256Prefix or a
+// Sha256.
 class Sha256Pieces {
  public:
   Sha256Pieces() { Reset(); }
@@ -39,6 +40,12 @@ class Sha256Pieces {
   std::array<char, 512> gathered_;
   size_t size_ = 0;
 };
+
+// All of it. Any thread.
+using Digest256 = std::array<uint8_t, 32>;
+Digest256 Sha256(std::string_view text);
+// Takes the same time whichever bytes differ.
+bool SameDigest(const Digest256& a, const Digest256& b);
 
 // XXH3; not for anything an attacker gains by colliding.
 Hash128 FastHash128(std::string_view bytes);

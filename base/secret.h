@@ -18,6 +18,8 @@ class Secret {
   Result<std::string> Read() const;
   // "file:/etc/…" or "env:NAME": safe to show.
   std::string Where() const;
+  // The file's path; empty for a variable.
+  std::string File() const { return file_ ? where_ : ""; }
 
  private:
   Secret(bool file, std::string where) : file_(file), where_(std::move(where)) {}

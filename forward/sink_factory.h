@@ -21,6 +21,11 @@ struct TargetTimeouts {
   Millis request{30000};
 };
 
+struct WebhookTls {
+  std::string ca_file;  // empty: the system's
+  std::string cert_file;
+  std::string key_file;
+};
 struct WebhookSettings {
   enum class Format { kStructured, kBatch, kJsonLines };
   std::string url;
@@ -28,7 +33,7 @@ struct WebhookSettings {
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<Secret> bearer;  // sent as Authorization: Bearer
   int concurrency = 1;           // of kStructured; above 1 gives up order between requests
-  std::string ca_file;
+  WebhookTls tls;                // of an https URL
 };
 struct NatsSettings {
   std::string url = "nats://127.0.0.1:4222";

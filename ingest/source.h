@@ -19,9 +19,11 @@ struct SourceStatus {
   uint64_t events = 0;    // stored
   uint64_t duplicates = 0;
   uint64_t quarantined = 0;
-  uint64_t refused = 0;    // requests that the source itself refused (4xx, 5xx) but for its quota
+  uint64_t refused = 0;    // requests that the source itself refused (4xx, 5xx) but for these:
   uint64_t throttled = 0;  // beyond its quota (429)
-  uint64_t rejected = 0;  // these two, and what was refused before: malformed, no room, connections
+  uint64_t denied = 0;     // for want of a token or a certificate (401, 403)
+  uint64_t rejected =
+      0;  // these three, and what was refused before: malformed, no room, connections
   uint64_t bytes = 0;
   std::optional<SystemTime> last_event;
 };

@@ -15,6 +15,7 @@ namespace spool::net {
 namespace {
 
 constexpr int kPollMillis = 1000;  // only a net under lost wake-ups: answers and stops wake at once
+constexpr long kTrustSecondsMax = 60;        // so that a changed trust store is noticed
 constexpr long kConnectionSecondsMax = 300;  // so that a changed DNS answer is noticed
 constexpr int64_t kRetryAfterSecondsMax = 365 * 24 * 3600;
 
@@ -74,7 +75,23 @@ struct Transfer {
   size_t header_bytes = 0;
   bool header_overflow = false;
   std::string retry_after;
+  char words[CURL_ERROR_SIZE] = "";  // curl's own about what went wrong
 };
+
+// What became of TLS, if that is what failed.
+enum class TlsTrouble { kNone, kOurFiles, kPeer };
+TlsTrouble TlsTroubleOf(CURLcode code) {
+  switch (code) {
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CIPHER: return TlsTrouble::kOurFiles;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS: return TlsTrouble::kPeer;
+    default: return TlsTrouble::kNone;
+  }
+}
 
 size_t OnHeader(char* data, size_t, size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
@@ -208,6 +225,13 @@ std::optional<Error> CurlClient::Configure(const HttpCall& call, Transfer* trans
     curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
     curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   }
+  curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, kTrustSecondsMax);
+  if (!options_.cert_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, options_.cert_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, options_.key_file.c_str());
+  }
+  transfer->words[0] = '\0';
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
@@ -327,6 +351,8 @@ void CurlClient::Finish(Transfer* transfer, CURLcode code) {
   answer = HttpAnswer();
   answer.sent = sent;
   const char* const text = curl_easy_strerror(code);
+  const TlsTrouble tls = TlsTroubleOf(code);
+  answer.tls_failed = tls != TlsTrouble::kNone;
   if (transfer->header_overflow) {
     answer.error = Error{Code::kUnavailable, "the answer's headers are over the limit"};
   } else if (code == CURLE_OK || code == CURLE_UNSUPPORTED_PROTOCOL) {
@@ -335,6 +361,10 @@ void CurlClient::Finish(Transfer* transfer, CURLcode code) {
   } else if (code == CURLE_OPERATION_TIMEDOUT) {
     answer.error = sent ? Error{Code::kTimeout, "no complete answer in time"}
                         : Error{Code::kUnavailable, "could not connect in time"};
+  } else if (tls != TlsTrouble::kNone) {
+    // Its words say which of many reasons it was, and hold nothing but file and host names.
+    answer.error = Error{tls == TlsTrouble::kOurFiles ? Code::kInvalid : Code::kUnavailable,
+                         transfer->words[0] != '\0' ? transfer->words : text};
   } else if (code == CURLE_URL_MALFORMAT) {
     answer.error = Error{Code::kInvalid, text};
   } else {

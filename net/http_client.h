@@ -25,8 +25,10 @@ struct HttpCall {
 struct HttpAnswer {
   // kTimeout: no complete answer in time, so whether the peer acted is unknown.
   // kUnavailable: could not connect, or the connection broke; `sent` says whether the request
-  // may have reached the peer. kInvalid: the URL or a header cannot be used. kCancelled: stopped.
+  // may have reached the peer. kInvalid: the URL, a header or a file of TLS cannot be used.
+  // kCancelled: stopped.
   std::optional<Error> error;
+  bool tls_failed = false;  // with an error: TLS is why, ours (kInvalid) or the peer's
   bool sent = false;
   int status = 0;  // when there is no error
   std::string content_type;
@@ -41,7 +43,10 @@ struct HttpClientOptions {
   size_t answer_bytes = 1 << 20;
   size_t answer_header_bytes = 64 << 10;
   int connections = 4;  // to all hosts together, kept alive between calls
-  std::string ca_file;  // trust store; the system's when empty
+  // PEM, read again for new connections (the trust store once a minute).
+  std::string ca_file;    // trust store; the system's when empty
+  std::string cert_file;  // our certificate, for peers that ask for one; empty: none
+  std::string key_file;   // belongs to it
   std::string user_agent = "spool";
 };
 

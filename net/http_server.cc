@@ -21,18 +21,20 @@ using boost::system::error_code;
 using Socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
 
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
+constexpr auto kTlsFilesLook = std::chrono::seconds(1);
 
 class Server final : public HttpServer {
  public:
-  Server(HttpServerOptions options, HttpHandler handler)
+  Server(HttpServerOptions options, HttpHandler handler, std::unique_ptr<TlsContext> tls)
       : options_(std::move(options)),
-        shared_(
-            std::make_shared<ServerShared>(options_.limits, std::move(handler), options_.budget)) {
+        shared_(std::make_shared<ServerShared>(options_.limits, std::move(handler), options_.budget,
+                                               options_.admit, std::move(tls))) {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       workers_.push_back(ServerWorker::Create(shared_));
     }
     acceptor_.emplace(workers_[0]->io());
     pause_.emplace(workers_[0]->io());
+    look_.emplace(workers_[0]->io());
   }
   ~Server() override { Stop(SteadyTime::min()); }
 
@@ -40,17 +42,22 @@ class Server final : public HttpServer {
   int port() const override { return port_; }
   std::string address() const override { return address_; }
   HttpServerStats stats() const override;
+  std::optional<TlsStatus> tls() const override {
+    return shared_->tls ? std::optional(shared_->tls->status()) : std::nullopt;
+  }
   void Stop(SteadyTime deadline) override;
 
  private:
   void Accept();
   void OnAccept(const error_code& ec, size_t worker, Socket socket);
+  void FollowTlsFiles();
 
   const HttpServerOptions options_;
   const std::shared_ptr<ServerShared> shared_;
   std::vector<std::shared_ptr<ServerWorker>> workers_;
   std::optional<tcp::acceptor> acceptor_;    // on the first worker's thread
   std::optional<asio::steady_timer> pause_;  // on the first worker's thread
+  std::optional<asio::steady_timer> look_;   // on the first worker's thread
   size_t next_worker_ = 0;                   // on the first worker's thread
   int port_ = 0;
   bool v6_ = false;
@@ -82,8 +89,21 @@ Status Server::Listen(const tcp::endpoint& endpoint) {
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->Start(options_.name.substr(0, 12) + "-" + std::to_string(i));
   }
-  asio::post(workers_[0]->io(), [this] { Accept(); });
+  asio::post(workers_[0]->io(), [this] {
+    Accept();
+    if (shared_->tls) FollowTlsFiles();
+  });
   return {};
+}
+
+// Reading new files takes a few milliseconds of one worker; a thread for it would wait for days.
+void Server::FollowTlsFiles() {
+  if (!acceptor_->is_open()) return;
+  shared_->tls->Refresh(RealClock().Now(), RealClock().Steady());
+  look_->expires_after(kTlsFilesLook);
+  look_->async_wait([this](const error_code& cancelled) {
+    if (!cancelled) FollowTlsFiles();
+  });
 }
 
 void Server::Accept() {
@@ -136,6 +156,7 @@ HttpServerStats Server::stats() const {
   stats.requests = shared_->requests;
   stats.in_flight_bytes = shared_->budget->used();
   stats.shed = shared_->shed;
+  stats.denied = shared_->denied;
   stats.malformed = shared_->malformed;
   return stats;
 }
@@ -149,6 +170,7 @@ void Server::Stop(SteadyTime deadline) {
     error_code ignored;
     acceptor_->close(ignored);
     pause_->cancel();
+    look_->cancel();
   });
   for (const auto& worker : workers_) worker->Quit();
   {
@@ -160,6 +182,7 @@ void Server::Stop(SteadyTime deadline) {
   for (const auto& worker : workers_) worker->Cut();
   acceptor_.reset();
   pause_.reset();
+  look_.reset();
 }
 
 // "127.0.0.1:8080" and "[::1]:8080".
@@ -189,8 +212,14 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
     return Fail(Code::kInvalid, "the address \"" + options.address +
                                     "\" is not IP:PORT, such as 127.0.0.1:8080 or [::1]:8080");
   }
+  std::unique_ptr<TlsContext> tls;
+  if (options.tls) {
+    auto loaded = TlsContext::Load(options.name, *options.tls);
+    if (!loaded) return tl::unexpected(loaded.error());
+    tls = std::move(*loaded);
+  }
   try {  // Asio throws when it cannot make its descriptors
-    auto server = std::make_unique<Server>(std::move(options), std::move(handler));
+    auto server = std::make_unique<Server>(std::move(options), std::move(handler), std::move(tls));
     if (const Status status = server->Listen(*endpoint); !status)
       return tl::unexpected(status.error());
     return server;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/tls.h"
 
 namespace spool::net {
 
@@ -28,7 +30,8 @@ struct HttpLimits {
   size_t in_flight_bytes = size_t{64} << 20;
   // Above this size, or a quarter of in_flight_bytes, one body at a time; others 503.
   size_t large_body_bytes = size_t{4} << 20;
-  size_t connections = 1024;  // beyond it new ones are closed at once
+  size_t connections = 1024;                   // beyond it new ones are closed at once
+  std::chrono::seconds handshake_timeout{10};  // of TLS, the whole of it
   std::chrono::seconds header_timeout{10};
   std::chrono::seconds body_timeout{30};       // whole body
   std::chrono::seconds body_idle_timeout{15};  // between two bytes of a body
@@ -44,6 +47,7 @@ struct HttpRequest {
       headers;       // names in lower case, as sent in order
   std::string body;  // already decompressed (Content-Encoding gzip, zstd, identity)
   std::string peer;  // "127.0.0.1:41234"
+  std::shared_ptr<const TlsClient> client;  // its certificate, verified; null without one
 
   // The first header of that (lower-case) name; empty if absent.
   std::string_view Header(std::string_view name) const;
@@ -86,6 +90,9 @@ class HttpResponder {
 
 // Called on a server thread; must not block for long. Exceptions are a bug and end the process.
 using HttpHandler = std::function<void(HttpRequest&&, HttpResponder)>;
+// Looks at a request whose head is there, but none of its body. An answer, 401 or 403, refuses it:
+// what nobody may send takes no memory from those who may. Called and bound as a handler is.
+using HttpAdmission = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
 
 struct HttpServerOptions {
   std::string name;     // of its threads, at most 12 characters
@@ -94,6 +101,8 @@ struct HttpServerOptions {
   HttpLimits limits;
   // What this server's bodies take is taken from here, too; may be empty.
   std::shared_ptr<ByteBudget> budget;
+  std::optional<TlsFiles> tls;  // plain TCP without
+  HttpAdmission admit;          // may be empty
 };
 
 struct HttpServerStats {
@@ -103,19 +112,22 @@ struct HttpServerStats {
   uint64_t requests = 0;
   uint64_t in_flight_bytes = 0;
   uint64_t shed = 0;       // answered 503 for want of bytes
-  uint64_t malformed = 0;  // answered 4xx before the handler saw them
+  uint64_t denied = 0;     // not admitted
+  uint64_t malformed = 0;  // answered another 4xx before the handler saw them
 };
 
 class HttpServer {
  public:
-  // Listens and serves at once. kInvalid for an address that cannot be read, kConflict if it is
-  // in use, kUnavailable for other socket errors.
+  // Listens and serves at once. kInvalid for an address that cannot be read and as
+  // TlsContext::Load, kConflict if the address is in use, kUnavailable for other socket errors.
+  // The files of TLS are looked at every second and followed when they change.
   static Result<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, HttpHandler handler);
   virtual ~HttpServer() = default;  // stops at once if Stop was not called
 
   virtual int port() const = 0;
   virtual std::string address() const = 0;  // "127.0.0.1:8080", with the real port
   virtual HttpServerStats stats() const = 0;
+  virtual std::optional<TlsStatus> tls() const = 0;  // empty without TLS
 
   // Closes the listener, answers what has begun (with Connection: close), then, at the deadline,
   // cuts. Returns when no thread of the server runs any more. Idempotent.

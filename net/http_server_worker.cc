@@ -5,19 +5,16 @@
 // with one wake-up for a burst) and the counters.
 #include "net/http_server_worker.h"
 
-#include <unistd.h>
-
-#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <ctime>
 #include <optional>
 #include <thread>
 #include <unordered_map>
 
 #include "base/thread.h"
+#include "net/channel.h"
 #include "net/http_text.h"
 #include "net/request_reader.h"
 
@@ -40,21 +37,6 @@ constexpr auto kLingerTime = std::chrono::seconds(2);
 constexpr size_t kLingerBytes = size_t{64} << 20;
 constexpr std::string_view kContinueText = "HTTP/1.1 100 Continue\r\n\r\n";
 
-class OwnedFd {
- public:
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  ~OwnedFd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OwnedFd& operator=(OwnedFd&&) = delete;
-  int get() const { return fd_; }
-  void Release() { fd_ = -1; }
-
- private:
-  int fd_;
-};
-
 class Worker;
 
 // One client's connection. All of it on its worker's thread.
@@ -73,9 +55,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
 
  private:
-  enum class Phase { kRead, kHandle, kWrite, kLinger, kClosed };
+  enum class Phase { kHandshake, kRead, kHandle, kWrite, kLinger, kClosed };
 
   bool Step();
+  bool HandshakeStep();
+  void BeginLinger();
   bool ReadStep();
   bool OnReader(RequestReader::State state);
   bool Dispatch();
@@ -83,8 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool WriteStep();
   bool Written();
   bool LingerStep();
-  size_t Receive(size_t bytes, error_code& ec);
-  void Wait(Socket::wait_type what, bool* waiting);
+  void Wait(Io what);
   // Nobody waits for anything from this connection.
   bool Unused() const {
     return reader_.phase() == RequestReader::Phase::kIdle || reader_.discarding();
@@ -95,6 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Worker& worker_;
   ServerShared& shared_;
   Socket socket_;
+  Channel channel_;  // over socket_
   const std::string peer_;
   RequestReader reader_;
   RequestReader::Phase timed_phase_ = RequestReader::Phase::kHead;
@@ -108,7 +92,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t paid_ = 0;  // of written_, when the time limit was last renewed
   size_t lingered_ = 0;
   bool close_after_ = false;
-  bool readable_ = false;  // the socket may have bytes: worth a call
+  bool readable_ = false;      // the socket may have bytes: worth a call
+  Io wanted_ = Io::kWantRead;  // what reading waits for
   bool waiting_read_ = false;
   bool waiting_write_ = false;
   bool running_ = false;
@@ -153,7 +138,7 @@ class Worker final : public ServerWorker, public std::enable_shared_from_this<Wo
     return serials_;
   }
   void NoLongerAwait(uint64_t serial) { waiting_.erase(serial); }
-  const std::string& Date();
+  const std::string& Date() { return date_.Now(); }
 
   static thread_local Worker* current;
 
@@ -175,8 +160,7 @@ class Worker final : public ServerWorker, public std::enable_shared_from_this<Wo
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::unordered_map<uint64_t, Connection*> waiting_;  // by serial
   uint64_t serials_ = 0;
-  std::time_t date_second_ = 0;
-  std::string date_;
+  DateClock date_;
   std::jthread thread_;
 
   std::mutex mail_mutex_;
@@ -241,9 +225,15 @@ Connection::Connection(Worker& worker, Socket socket, std::string peer)
     : worker_(worker),
       shared_(*worker.shared),
       socket_(std::move(socket)),
+      channel_(socket_.native_handle(),
+               shared_.tls ? shared_.tls->Accept(socket_.native_handle()) : nullptr),
       peer_(std::move(peer)),
       reader_(shared_.limits, shared_.budget) {
-  SetDeadline(shared_.limits.header_timeout);  // the first request may not take its time to begin
+  // Neither the handshake nor the first request may take its time to begin.
+  const bool tls = channel_.tls() != nullptr;
+  if (tls) phase_ = Phase::kHandshake;
+  reader_.Introduce(peer_, nullptr, shared_.admit);
+  SetDeadline(tls ? shared_.limits.handshake_timeout : shared_.limits.header_timeout);
 }
 
 // Does all that can be done without waiting. A handler that answers at once comes back in here
@@ -262,6 +252,7 @@ void Connection::Run() {
 
 bool Connection::Step() {
   switch (phase_) {
+    case Phase::kHandshake: return HandshakeStep();
     case Phase::kRead: return ReadStep();
     case Phase::kWrite: return WriteStep();
     case Phase::kLinger: return LingerStep();
@@ -271,12 +262,25 @@ bool Connection::Step() {
   return false;
 }
 
-size_t Connection::Receive(size_t bytes, error_code& ec) {
-  bytes = std::min(bytes, worker_.read_buffer.size());
-  const size_t n = socket_.read_some(asio::buffer(worker_.read_buffer.data(), bytes), ec);
-  // A short read has emptied the socket; the wait that follows looks again before it sleeps.
-  readable_ = !ec && n == bytes;
-  return n;
+bool Connection::HandshakeStep() {
+  TlsSession& tls = *channel_.tls();
+  const Io outcome = tls.Handshake();
+  if (outcome == Io::kWantRead || outcome == Io::kWantWrite) {
+    Wait(outcome);
+    return false;
+  }
+  if (outcome == Io::kDone) {
+    shared_.tls->CountHandshake();
+    reader_.Introduce(peer_, tls.client(), shared_.admit);
+    phase_ = Phase::kRead;
+    readable_ = true;
+    SetDeadline(shared_.limits.header_timeout);
+    return true;
+  }
+  shared_.tls->CountFault(tls.fault(), tls.fault_text(), peer_);
+  if (tls.fault() == TlsFault::kPlainHttp) channel_.AskForTls();
+  BeginLinger();  // so that the alert arrives
+  return true;
 }
 
 bool Connection::ReadStep() {
@@ -285,21 +289,18 @@ bool Connection::ReadStep() {
       Close();
       return false;
     }
-    Wait(Socket::wait_read, &waiting_read_);
+    Wait(wanted_);
     return false;
   }
-  error_code ec;
-  const size_t n = Receive(reader_.ReadHint(), ec);
-  if (ec == asio::error::would_block || ec == asio::error::try_again) return true;
-  if (ec == asio::error::interrupted) {
-    readable_ = true;
-    return true;
-  }
-  if (ec || n == 0) {
-    Close();
-    return false;
-  }
-  return OnReader(reader_.Feed({worker_.read_buffer.data(), n}));
+  const size_t bytes = std::min(reader_.ReadHint(), worker_.read_buffer.size());
+  size_t n = 0;
+  const Io outcome = channel_.Read(worker_.read_buffer.data(), bytes, &n);
+  readable_ = channel_.MayHaveMore();
+  wanted_ = outcome == Io::kWantWrite ? Io::kWantWrite : Io::kWantRead;
+  if (outcome == Io::kDone) return OnReader(reader_.Feed({worker_.read_buffer.data(), n}));
+  if (outcome == Io::kWantRead || outcome == Io::kWantWrite) return true;
+  Close();
+  return false;
 }
 
 bool Connection::OnReader(RequestReader::State state) {
@@ -309,8 +310,9 @@ bool Connection::OnReader(RequestReader::State state) {
     return true;
   }
   if (state == RequestReader::State::kContinue) {
-    error_code ec;
-    if (socket_.write_some(asio::buffer(kContinueText), ec) != kContinueText.size()) {
+    size_t sent = 0;
+    channel_.Write(kContinueText, {}, &sent);
+    if (sent != kContinueText.size()) {
       Close();  // a client that leaves no room for 25 bytes is not reading
       return false;
     }
@@ -337,7 +339,6 @@ bool Connection::OnReader(RequestReader::State state) {
 bool Connection::Dispatch() {
   BytePermit permit = reader_.TakePermit();
   HttpRequest request = reader_.TakeRequest();
-  request.peer = peer_;
   phase_ = Phase::kHandle;
   NoDeadline();  // how long an answer takes is the handler's affair
   shared_.requests.fetch_add(1, std::memory_order_relaxed);
@@ -353,7 +354,10 @@ bool Connection::Dispatch() {
 }
 
 void Connection::Refuse(HttpResponse refusal) {
-  (refusal.status == 503 ? shared_.shed : shared_.malformed)
+  const bool denied = refusal.status == 401 || refusal.status == 403;
+  (refusal.status == 503 ? shared_.shed
+   : denied              ? shared_.denied
+                         : shared_.malformed)
       .fetch_add(1, std::memory_order_relaxed);
   Answer(std::move(refusal));
 }
@@ -382,18 +386,18 @@ void Connection::Answer(HttpResponse response) {
 bool Connection::WriteStep() {
   while (written_ < out_.size() + out_body_.size()) {
     const size_t from_head = std::min(written_, out_.size());
-    const std::array<asio::const_buffer, 2> rest = {
-        asio::buffer(out_) + from_head, asio::buffer(out_body_) + (written_ - from_head)};
-    error_code ec;
-    written_ += out_body_.empty() ? socket_.write_some(rest[0], ec) : socket_.write_some(rest, ec);
-    if (ec == asio::error::would_block || ec == asio::error::try_again) {
-      Wait(Socket::wait_write, &waiting_write_);
+    size_t n = 0;
+    const Io outcome = channel_.Write(std::string_view(out_).substr(from_head),
+                                      std::string_view(out_body_).substr(written_ - from_head), &n);
+    if (outcome == Io::kWantRead || outcome == Io::kWantWrite) {
+      Wait(outcome);
       return false;
     }
-    if (ec && ec != asio::error::interrupted) {
+    if (outcome != Io::kDone) {
       Close();
       return false;
     }
+    written_ += n;
     if (written_ - paid_ >= kWriteQuantum) {  // a slow reader of a long answer may go on
       paid_ = written_;
       SetDeadline(shared_.limits.write_timeout);
@@ -407,13 +411,7 @@ bool Connection::Written() {
   std::string().swap(out_body_);
   if (out_.capacity() > kKeptBufferBytes) std::string().swap(out_);
   if (close_after_) {
-    // Closing over unread bytes would reset the connection and could take the answer with it: say
-    // that nothing follows, and read what still comes for a moment.
-    error_code ignored;
-    socket_.shutdown(Socket::shutdown_send, ignored);
-    phase_ = Phase::kLinger;
-    readable_ = true;
-    SetDeadline(kLingerTime);
+    BeginLinger();
     return true;
   }
   reader_.Next();
@@ -424,31 +422,42 @@ bool Connection::Written() {
   return OnReader(reader_.Feed({}));
 }
 
+// Closing over unread bytes would reset the connection and could take the answer with it: say that
+// nothing follows, and read what still comes for a moment.
+void Connection::BeginLinger() {
+  channel_.EndWriting();
+  phase_ = Phase::kLinger;
+  readable_ = true;
+  SetDeadline(kLingerTime);
+}
+
 bool Connection::LingerStep() {
   if (!readable_) {
     // All that was sent has been read. Only a client in the midst of a refused body is waited for.
     if (reader_.whole() && lingered_ == 0) {
       Close();
     } else {
-      Wait(Socket::wait_read, &waiting_read_);
+      Wait(Io::kWantRead);
     }
     return false;
   }
-  error_code ec;
-  const size_t n = Receive(kReadBufferBytes, ec);
-  if (ec == asio::error::would_block || ec == asio::error::try_again) return true;
+  size_t n = 0;
+  const Io outcome = channel_.Drain(worker_.read_buffer.data(), kReadBufferBytes, &n);
+  readable_ = channel_.MayHaveMore();
   lingered_ += n;
-  if (ec || n == 0 || lingered_ > kLingerBytes) {
-    Close();
-    return false;
-  }
-  return true;
+  const bool going = outcome == Io::kDone || outcome == Io::kWantRead;
+  if (going && lingered_ <= kLingerBytes) return true;
+  Close();
+  return false;
 }
 
-void Connection::Wait(Socket::wait_type what, bool* waiting) {
+void Connection::Wait(Io what) {
+  const bool read = what == Io::kWantRead;
+  bool* const waiting = read ? &waiting_read_ : &waiting_write_;
   if (*waiting) return;
   *waiting = true;
-  socket_.async_wait(what, [self = shared_from_this(), waiting](const error_code& ec) {
+  const auto side = read ? Socket::wait_read : Socket::wait_write;
+  socket_.async_wait(side, [self = shared_from_this(), waiting](const error_code& ec) {
     *waiting = false;
     if (ec || self->phase_ == Phase::kClosed) return;
     self->readable_ = true;
@@ -457,6 +466,7 @@ void Connection::Wait(Socket::wait_type what, bool* waiting) {
 }
 
 void Connection::TimeOut() {
+  if (phase_ == Phase::kHandshake) shared_.tls->CountTimeout();
   if (phase_ != Phase::kRead || Unused()) {
     Close();
     return;
@@ -467,6 +477,7 @@ void Connection::TimeOut() {
 }
 
 void Connection::Quit() {
+  if (phase_ == Phase::kHandshake) return Close();
   if (phase_ != Phase::kRead || !Unused()) return;
   readable_ = true;  // a request that lies in the socket has begun; ReadStep closes if none does
   Run();
@@ -477,6 +488,8 @@ void Connection::Close() {
   phase_ = Phase::kClosed;
   NoDeadline();
   if (serial_ != 0) worker_.NoLongerAwait(serial_);
+  // A client that keeps connections need not guess whether it was cut.
+  if (channel_.tls() != nullptr) channel_.tls()->End();
   error_code ignored;
   socket_.close(ignored);
   worker_.Forget(this);
@@ -569,15 +582,6 @@ void Worker::Tick() {
     for (const auto& connection : late) connection->TimeOut();
     Tick();
   });
-}
-
-const std::string& Worker::Date() {
-  const std::time_t now = std::time(nullptr);
-  if (now != date_second_) {
-    date_second_ = now;
-    date_ = HttpDate(now);
-  }
-  return date_;
 }
 
 }  // namespace

@@ -18,9 +18,12 @@ namespace spool::net {
 
 // What all threads of one server share. Any thread.
 struct ServerShared {
-  ServerShared(const HttpLimits& l, HttpHandler h, std::shared_ptr<ByteBudget> all)
+  ServerShared(const HttpLimits& l, HttpHandler h, std::shared_ptr<ByteBudget> all, HttpAdmission a,
+               std::unique_ptr<TlsContext> t)
       : limits(l),
         handler(std::move(h)),
+        admit(std::move(a)),
+        tls(std::move(t)),
         budget(std::make_shared<ByteBudget>(l.in_flight_bytes, l.body_bytes, std::move(all))) {}
 
   // A connection has ended.
@@ -33,10 +36,12 @@ struct ServerShared {
 
   const HttpLimits limits;
   const HttpHandler handler;
+  const HttpAdmission admit;              // may be empty
+  const std::unique_ptr<TlsContext> tls;  // null: plain TCP
   const std::shared_ptr<ByteBudget> budget;
   std::atomic<bool> stopping{false};
   std::atomic<size_t> open{0};
-  std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, shed{0}, malformed{0};
+  std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, shed{0}, denied{0}, malformed{0};
   std::mutex mutex;
   std::condition_variable drained;  // open is 0 and the server is stopping
 };

@@ -143,6 +143,15 @@ std::string HttpDate(std::time_t t) {
   return text;
 }
 
+const std::string& DateClock::Now() {
+  const std::time_t now = std::time(nullptr);
+  if (now != second_) {
+    second_ = now;
+    text_ = HttpDate(now);
+  }
+  return text_;
+}
+
 std::string_view StatusText(int status) {
   switch (status) {
     case 100: return "Continue";

@@ -21,6 +21,15 @@ bool EqualsIgnoringCase(std::string_view a, std::string_view b);
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
 std::string HttpDate(std::time_t t);
+// The same of the machine's time, made once a second. One thread.
+class DateClock {
+ public:
+  const std::string& Now();
+
+ private:
+  std::time_t second_ = 0;
+  std::string text_;
+};
 // "Payload Too Large"; empty for a status without a name.
 std::string_view StatusText(int status);
 

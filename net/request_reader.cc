@@ -30,6 +30,13 @@ RequestReader::RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudge
       large_body_bytes_(std::min(limits.large_body_bytes, limits.in_flight_bytes / 4)),
       permit_(budget_) {}
 
+void RequestReader::Introduce(std::string peer, std::shared_ptr<const TlsClient> client,
+                              const HttpAdmission& admit) {
+  peer_ = std::move(peer);
+  client_ = std::move(client);
+  admit_ = admit ? &admit : nullptr;
+}
+
 size_t RequestReader::ReadHint() const {
   if (phase_ != Phase::kBody) return kHeadReadBytes;
   if (head_.chunked) return kChunkedReadBytes;
@@ -95,6 +102,10 @@ RequestReader::State RequestReader::ReadHead(std::string_view* in) {
   keep_alive_ = head_.keep_alive;
   head_only_ = head_.request.method == "HEAD";
   wire_left_ = head_.content_length;
+  if (refusal) return Refuse(*std::move(refusal));
+  head_.request.peer = peer_;
+  head_.request.client = client_;
+  if (admit_ != nullptr) refusal = (*admit_)(head_.request);
   if (refusal) return Refuse(*std::move(refusal));
   const State state = BeginBody();
   if (state == State::kContinue && !in->empty()) return State::kMore;  // the client did not wait

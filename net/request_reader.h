@@ -22,6 +22,11 @@ class RequestReader final : private BodyDecoder::Host {
   // `limits` must outlive the reader.
   RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudget> budget);
 
+  // Who sends: told of in each request from now on, and who may send is asked at each head.
+  // `admit` must outlive the reader and may be empty.
+  void Introduce(std::string peer, std::shared_ptr<const TlsClient> client,
+                 const HttpAdmission& admit);
+
   enum class State {
     kMore,      // give more bytes
     kContinue,  // the body is admitted: send 100 Continue, then Feed({}) to go on
@@ -83,6 +88,9 @@ class RequestReader final : private BodyDecoder::Host {
     return bytes > large_body_bytes_ ? Claim::kLargeBody : Claim::kBody;
   }
 
+  std::string peer_;
+  std::shared_ptr<const TlsClient> client_;
+  const HttpAdmission* admit_ = nullptr;
   std::string in_;  // bytes that wait for more, or for the next request
   Phase phase_ = Phase::kIdle;
   HeadScanner scanner_;

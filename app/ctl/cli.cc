@@ -19,6 +19,8 @@ struct Arguments {
   std::string server = kServerByDefault;
   std::string token_file;
   std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
   std::string timeout = "10s";
   bool no_color = false;
   bool no_headers = false;
@@ -74,9 +76,15 @@ void AddGlobals(CLI::App& app, Arguments& args) {
   app.add_option("--token-file", args.token_file, "file that holds the token")
       ->type_name("FILE")
       ->envname("SPOOLCTL_TOKEN_FILE");
-  app.add_option("--ca-file", args.ca_file, "certificates to trust for https, PEM")
+  app.add_option("--ca,--ca-file", args.ca_file, "certificates to trust for https, PEM")
       ->type_name("FILE")
       ->envname("SPOOLCTL_CA_FILE");
+  app.add_option("--cert", args.cert_file, "our certificate, where the server asks for one, PEM")
+      ->type_name("FILE")
+      ->envname("SPOOLCTL_CERT_FILE");
+  app.add_option("--key", args.key_file, "belongs to --cert, PEM")
+      ->type_name("FILE")
+      ->envname("SPOOLCTL_KEY_FILE");
   app.add_option("--timeout", args.timeout, "how long one request may take (default 10s)")
       ->type_name("DURATION")
       ->check(CheckTimeout, "");
@@ -389,6 +397,8 @@ Outcome<int> RunChosen(Arguments& args, Printer& out, Interrupt& interrupt) {
   options.server = args.server;
   options.token_file = args.token_file;
   options.ca_file = args.ca_file;
+  options.cert_file = args.cert_file;
+  options.key_file = args.key_file;
   options.timeout = std::chrono::duration_cast<Millis>(*ParseDuration(args.timeout));
   Outcome<std::unique_ptr<Client>> client = Client::Create(options, interrupt.token());
   if (!client) return tl::unexpected<Failure>(client.error());

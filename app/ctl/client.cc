@@ -1,5 +1,7 @@
 #include "app/ctl/client.h"
 
+#include <unistd.h>
+
 #include "app/ctl/text.h"
 #include "base/secret.h"
 #include "base/time_text.h"
@@ -36,7 +38,18 @@ Outcome<std::unique_ptr<Client>> Client::Create(const ClientOptions& options,
     client->token_ = *token;
     client->token_file_ = options.token_file;
   }
+  if (options.cert_file.empty() != options.key_file.empty()) {
+    return End(kUsage, "a certificate needs its key, and the key its certificate",
+               "give both --cert and --key");
+  }
+  const bool secure = server.starts_with("https://");
+  for (const std::string* file : {&options.ca_file, &options.cert_file, &options.key_file}) {
+    if (!secure || file->empty() || access(file->c_str(), R_OK) == 0) continue;
+    return End(kFailed, "the file " + Visible(*file) + " cannot be read");
+  }
   client->ca_file_ = options.ca_file;
+  client->cert_file_ = options.cert_file;
+  client->key_file_ = options.key_file;
   client->timeout_ = options.timeout;
   client->stop_ = std::move(stop);
   return client;
@@ -52,6 +65,8 @@ net::HttpClient& Client::Http(Millis timeout) {
     options.answer_bytes = kAnswerBytes;
     options.connections = 1;
     options.ca_file = ca_file_;
+    options.cert_file = cert_file_;
+    options.key_file = key_file_;
     options.user_agent = "spoolctl/" SPOOL_VERSION;
     http_ = net::HttpClient::Create(options);
     http_timeout_ = timeout;
@@ -71,6 +86,7 @@ Outcome<std::string> Client::Call(const char* method, const std::string& path,
   net::HttpAnswer answer = Http(timeout).Perform(call, stop_);
   if (answer.error) {
     if (answer.error->code == Code::kCancelled) return End(kInterrupted, "");
+    if (answer.tls_failed) return tl::unexpected<Failure>(Distrust(*answer.error));
     return tl::unexpected<Failure>(Unreachable(*answer.error, timeout));
   }
   if (answer.status < 200 || answer.status > 299) {
@@ -103,6 +119,12 @@ Outcome<Json> Client::Read(const Outcome<std::string>& answer) const {
 Failure Client::NotTheApi() const {
   return {kFailed, Visible(server_) + " answers, but not as spoold's admin API does",
           "check --server: the admin listener is on port 8081 unless configured otherwise"};
+}
+
+Failure Client::Distrust(const Error& error) const {
+  return {kUnreachable,
+          "no secure connection to spoold at " + Visible(server_) + ": " + Visible(error.message),
+          "--ca names the certificates to trust, --cert and --key what we show if it asks"};
 }
 
 Failure Client::Unreachable(const Error& error, Millis timeout) const {
@@ -146,7 +168,7 @@ Failure Client::Problem(int status, const std::string& content_type,
   switch (status) {
     case 400:
     case 422: return {kUsage, detail, "", code};
-    case 403: return {kFailed, detail, "the token's role must be operator for this", code};
+    case 403: return {kFailed, detail, "name the file of another token with --token-file", code};
     case 404: return {kNotFound, detail, "", code};
     case 502:
     case 503:

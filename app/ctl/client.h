@@ -21,13 +21,15 @@ struct ClientOptions {
   std::string server;      // "http://127.0.0.1:8081"; the scheme may be missing
   std::string token_file;  // its first line goes out as a bearer token; empty: none
   std::string ca_file;     // PEM, for https; empty: the system's
+  std::string cert_file;   // PEM: our certificate, where the server asks for one; empty: none
+  std::string key_file;    // belongs to it
   Millis timeout{10000};   // of one request
 };
 
 // One thread at a time.
 class Client {
  public:
-  // kUsage for an address that is none, kFailed for a token file that cannot be read.
+  // kUsage for an address that is none, kFailed for a file that cannot be read.
   static Outcome<std::unique_ptr<Client>> Create(const ClientOptions& options,
                                                  std::stop_token stop);
   ~Client();
@@ -50,12 +52,15 @@ class Client {
   Outcome<Json> Read(const Outcome<std::string>& answer) const;
   Failure NotTheApi() const;
   Failure Problem(int status, const std::string& content_type, const std::string& body) const;
+  Failure Distrust(const Error& error) const;
   Failure Unreachable(const Error& error, Millis timeout) const;
 
   std::string server_;
   std::string token_file_;
   std::string token_;
   std::string ca_file_;
+  std::string cert_file_;
+  std::string key_file_;
   Millis timeout_{10000};
   std::stop_token stop_;
   Millis http_timeout_{0};  // what http_ was made with

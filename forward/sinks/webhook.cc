@@ -55,7 +55,9 @@ class WebhookSink : public Sink {
     options.request_timeout = timeout.request;
     options.answer_bytes = kAnswerBytes;
     options.connections = Concurrency();
-    options.ca_file = settings.ca_file;
+    options.ca_file = settings.tls.ca_file;
+    options.cert_file = settings.tls.cert_file;
+    options.key_file = settings.tls.key_file;
     client_ = net::HttpClient::Create(options);
     for (const auto& [name, value] : settings.headers) {
       if (value.size() >= kShortestSecret) hidden_.push_back(value);
@@ -179,10 +181,13 @@ class WebhookSink : public Sink {
           break;
         case Code::kTimeout: outcome.code = "timeout"; break;
         case Code::kInvalid:
-          outcome.code = "invalid_request";
+          outcome.code = answer.tls_failed ? "no_credentials" : "invalid_request";
           outcome.verdict = Verdict::kHold;
           break;
-        default: outcome.code = answer.sent ? "connection_lost" : "connect_failed";
+        default:
+          outcome.code = answer.tls_failed ? "tls_failed"
+                         : answer.sent     ? "connection_lost"
+                                           : "connect_failed";
       }
       return outcome;
     }

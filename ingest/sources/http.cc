@@ -128,12 +128,17 @@ Status HttpSource::Start() {
   }
   const std::lock_guard lock(mutex_);
   if (server_) return Fail(Code::kConflict, "source " + options_.name + " is started already");
+  auto auth = HttpAuth::Create(options_.auth, options_.clock);
+  if (!auth) return Fail("source " + options_.name, auth.error());
+  auth_ = std::move(*auth);
   net::HttpServerOptions server;
   server.name = "in-" + options_.name.substr(0, 9);
   server.address = options_.address;
   server.threads = options_.threads;
   server.limits = options_.limits;
   server.budget = options_.budget;
+  server.tls = options_.tls;
+  server.admit = [this](const net::HttpRequest& request) { return Admit(request); };
   auto started = net::HttpServer::Start(
       std::move(server), [this](net::HttpRequest&& request, net::HttpResponder responder) {
         Handle(std::move(request), std::move(responder));
@@ -174,8 +179,9 @@ SourceStatus HttpSource::status() const {
   status.quarantined = counters_->quarantined;
   status.refused = counters_->rejected;
   status.throttled = counters_->throttled;
-  status.rejected =
-      status.refused + status.throttled + server.shed + server.malformed + server.refused;
+  status.denied = server.denied;
+  status.rejected = status.refused + status.throttled + status.denied + server.shed +
+                    server.malformed + server.refused;
   status.bytes = counters_->bytes;
   if (const int64_t last = counters_->last_event; last != 0) status.last_event = FromMicros(last);
   return status;
@@ -191,9 +197,27 @@ net::HttpServerStats HttpSource::server_stats() const {
   return server_ ? server_->stats() : net::HttpServerStats{};
 }
 
+std::optional<net::TlsStatus> HttpSource::tls() const {
+  const std::lock_guard lock(mutex_);
+  return server_ ? server_->tls() : std::nullopt;
+}
+
 bool HttpSource::Serves(const std::string& path) const {
   const auto& paths = options_.paths.empty() ? KnownPaths() : options_.paths;
   return std::find(paths.begin(), paths.end(), path) != paths.end();
+}
+
+std::optional<net::HttpResponse> HttpSource::Admit(const net::HttpRequest& request) const {
+  if (request.path == "/health" || request.path == "/ready") return std::nullopt;
+  auto refusal = auth_->Refuse(request);
+  static log::Limiter limiter;
+  if (uint64_t held_back = 0; refusal && limiter.Allow(&held_back)) {
+    log::Warn("A request without the right credentials was refused.", {{"source", options_.name},
+                                                                       {"peer", request.peer},
+                                                                       {"status", refusal->status},
+                                                                       {"held_back", held_back}});
+  }
+  return refusal;
 }
 
 void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder) {

@@ -9,12 +9,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ingest/decode.h"
 #include "ingest/quota.h"
 #include "ingest/source.h"
+#include "ingest/sources/http_auth.h"
 #include "net/http_server.h"
 #include "spool/journal.h"
 
@@ -27,7 +29,9 @@ struct HttpSourceOptions {
   net::HttpLimits limits;
   // What all sources' requests together may hold in memory; may be empty.
   std::shared_ptr<net::ByteBudget> budget;
-  QuotaLimits quota;  // beyond it 429
+  QuotaLimits quota;                 // beyond it 429
+  std::optional<net::TlsFiles> tls;  // plain TCP without
+  HttpAuthOptions auth;
   int threads = 2;
   // `stream` may be empty: the journal's own streams by name, unknown ones to kubernetes-events.
   DecodeOptions decode;
@@ -48,7 +52,8 @@ class HttpSource : public Source {
   HttpSource(HttpSourceOptions options, Journal& journal);
   ~HttpSource() override;  // stops at once if Stop was not called
 
-  // As net::HttpServer::Start; kInvalid also for a path that is not known; kConflict when started.
+  // As net::HttpServer::Start; kInvalid also for a path that is not known and a token that cannot
+  // be read; kConflict when started.
   Status Start() override;
   // Takes events from now on. Any thread.
   void Open() { open_ = true; }
@@ -59,11 +64,13 @@ class HttpSource : public Source {
   // The real port; 0 before Start.
   int port() const;
   net::HttpServerStats server_stats() const;
+  std::optional<net::TlsStatus> tls() const;  // empty without TLS, and before Start
 
  private:
   class Decoders;
   struct Counters;
 
+  std::optional<net::HttpResponse> Admit(const net::HttpRequest& request) const;
   void Handle(net::HttpRequest&& request, net::HttpResponder responder);
   void Take(net::HttpRequest&& request, const net::HttpResponder& responder);
   net::HttpResponse Probe(const net::HttpRequest& request) const;
@@ -81,6 +88,7 @@ class HttpSource : public Source {
   const std::shared_ptr<Counters> counters_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> open_;
+  std::unique_ptr<const HttpAuth> auth_;  // set before the server runs
 
   mutable std::mutex mutex_;
   std::unique_ptr<net::HttpServer> server_;  // guarded by mutex_

@@ -20,40 +20,70 @@ std::string Concrete(std::string_view path) {
   return std::regex_replace(std::string(path), std::regex("\\{name\\}"), "x");
 }
 
+// Every path with every role, made from the table of paths.
 TEST(AdminApi, EachPathAsksForItsRoleAndForNothingElse) {
+  constexpr AdminRole kRoles[] = {AdminRole::kViewer, AdminRole::kReader, AdminRole::kOperator,
+                                  AdminRole::kAdmin};
   const AppDir dir;
-  std::ofstream(dir / "viewer") << "look";
-  std::ofstream(dir / "operator") << "do-it";
   Config config = TestConfig(dir.path());
-  config.admin.tokens = {{Secret::FromFile(dir / "viewer"), "viewer"},
-                         {Secret::FromFile(dir / "operator"), "operator"}};
+  for (const AdminRole role : kRoles) {
+    const std::string name(AdminRoleName(role));
+    std::ofstream(dir / name) << name << "-token";
+    config.admin.tokens.push_back({Secret::FromFile(dir / name), name});
+  }
   RunningService service(config);
   ASSERT_TRUE(service.ok());
   size_t checked = 0;
   for (const AdminRouteInfo& route : AdminRoutes()) {
-    const auto call = [&](const char* token) {
+    const auto call = [&](const std::string& token) {
       HttpHeaders headers;
-      if (token != nullptr) headers.emplace_back("Authorization", std::string("Bearer ") + token);
+      if (!token.empty()) headers.emplace_back("Authorization", "Bearer " + token);
       return Call(std::string(route.method), service.admin(), Concrete(route.path), "", headers);
     };
     const std::string what = std::string(route.method) + " " + std::string(route.path);
     const bool open = route.role == AdminRole::kNobody;
-    for (const char* token : {static_cast<const char*>(nullptr), "wrong"}) {
+    for (const char* token : {"", "wrong"}) {
       const HttpReply reply = call(token);
       EXPECT_EQ(reply.status == 401, !open) << what;
       EXPECT_EQ(reply.Code(), open ? reply.Code() : "unauthorized") << what;
     }
-    const HttpReply viewer = call("look");
-    EXPECT_EQ(viewer.Code() == "forbidden", route.role == AdminRole::kOperator) << what;
-    EXPECT_NE(viewer.status, 401) << what;
-    const HttpReply op = call("do-it");
-    EXPECT_TRUE(op.status != 401 && op.status != 403 && op.status != 0) << what << " " << op.status;
+    for (const AdminRole role : kRoles) {
+      const HttpReply reply = call(std::string(AdminRoleName(role)) + "-token");
+      EXPECT_EQ(reply.Code() == "forbidden", role < route.role) << what << " " << reply.status;
+      EXPECT_EQ(reply.status == 403, role < route.role) << what;
+      EXPECT_TRUE(reply.status != 401 && reply.status != 0) << what << " " << reply.status;
+      ++checked;
+    }
     // A GET changes nothing, anything else does: that is what the roles rest on.
-    EXPECT_EQ(route.method == "GET", route.role != AdminRole::kOperator) << what;
-    ++checked;
+    EXPECT_EQ(route.method == "GET", route.role <= AdminRole::kReader) << what;
   }
-  EXPECT_GE(checked, 30u);
+  EXPECT_GE(checked, 120u);
   EXPECT_EQ(Call("GET", service.admin(), "/nowhere").status, 401);
+}
+
+// What is in an event is for readers; a viewer sees that there are some.
+TEST(AdminApi, NoPathForViewersShowsWhatIsInEvents) {
+  const AppDir dir;
+  std::ofstream(dir / "viewer") << "viewer-token";
+  Config config = TestConfig(dir.path());
+  Receiver receiver;
+  receiver.Answer(422);  // every event becomes a dead letter, with its excerpt
+  config.targets = {WebhookTarget("hook", receiver.url())};
+  config.admin.tokens = {{Secret::FromFile(dir / "viewer"), "viewer"}};
+  RunningService service(config);
+  ASSERT_TRUE(service.ok());
+  const HttpHeaders viewer = {{"Authorization", "Bearer viewer-token"}};
+  ASSERT_EQ(Call("POST", service.ingest(), "/v1/events", "{\"note\":\"canary-4711\"}").status, 200);
+  ASSERT_TRUE(WaitUntil([&] {
+    return Call("GET", service.admin(), "/api/v1/targets/hook", "", viewer)
+               .Json()
+               .value("dead_lettered", 0) == 1;
+  }));
+  for (const AdminRouteInfo& route : AdminRoutes()) {
+    if (route.method != "GET" || route.role > AdminRole::kViewer) continue;
+    const HttpReply reply = Call("GET", service.admin(), Concrete(route.path), "", viewer);
+    EXPECT_EQ(reply.body.find("canary"), std::string::npos) << route.path << " " << reply.body;
+  }
 }
 
 TEST(AdminApi, TheDescriptionTellsOfExactlyWhatIsServed) {

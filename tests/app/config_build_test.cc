@@ -251,7 +251,7 @@ TEST(Config, ATargetThatNoRouteReachesIsAnError) {
   EXPECT_THAT(Lines(none.warnings), ElementsAre(HasSubstr("nothing will be delivered")));
 }
 
-TEST(Config, AnAdminAddressBeyondLoopbackNeedsInsecureAndAToken) {
+TEST(Config, AnAdminAddressBeyondLoopbackNeedsTlsOrInsecureAndAToken) {
   const auto problems = [](const std::string& admin) {
     return Problems("version: 1\nadmin: { " + admin + " }\n" + kOut);
   };
@@ -263,6 +263,68 @@ TEST(Config, AnAdminAddressBeyondLoopbackNeedsInsecureAndAToken) {
   EXPECT_THAT(problems("address: 0.0.0.0:1, tokens: [ { env: T } ]"),
               ElementsAre(HasSubstr("without TLS")));
   EXPECT_THAT(problems("address: 0.0.0.0:1, insecure: true, tokens: [ { env: T } ]"), IsEmpty());
+  EXPECT_THAT(problems("address: 0.0.0.0:1, tls: { cert: c, key: k }"),
+              ElementsAre(HasSubstr("at least one token")));
+  EXPECT_THAT(problems("address: 0.0.0.0:1, tls: { cert: c, key: k }, tokens: [ { env: T } ]"),
+              IsEmpty());
+}
+
+TEST(Config, TlsOfListenersIsReadAndItsContradictionsAreToldWithTheirPlaces) {
+  const Config config = Good(
+      "version: 1\n"
+      "admin: { tls: { cert: a.crt, key: a.key, client_ca: a.ca } }\n"
+      "sources:\n"
+      "  audit: { type: http, tls: { cert: s.crt, key: s.key, client_ca: s.ca,\n"
+      "           client_cert: optional, client_names: [agent, b.example] },\n"
+      "           tokens: [ { file: /t }, { env: T } ] }\n"
+      "targets: { hook: { type: webhook, url: \"https://h\", tls: { ca: w.ca, cert: w.crt, key: "
+      "w.key } } }\n");
+  ASSERT_TRUE(config.admin.tls);
+  EXPECT_EQ(config.admin.tls->cert, "a.crt");
+  EXPECT_EQ(config.admin.tls->client_ca, "a.ca");
+  EXPECT_TRUE(config.admin.tls->client_required);
+  const HttpSourceSettings& audit = config.http_sources.front();
+  ASSERT_TRUE(audit.tls);
+  EXPECT_EQ(audit.tls->key, "s.key");
+  EXPECT_FALSE(audit.tls->client_required);
+  EXPECT_TRUE(audit.auth.either);
+  EXPECT_THAT(audit.auth.client_names, ElementsAre("agent", "b.example"));
+  ASSERT_THAT(audit.auth.tokens, SizeIs(2));
+  EXPECT_EQ(audit.auth.tokens[1].Where(), "env:T");
+  const auto& hook = std::get<WebhookSettings>(config.targets[0].settings.sink.of);
+  EXPECT_EQ(hook.tls.ca_file, "w.ca");
+  EXPECT_EQ(hook.tls.key_file, "w.key");
+
+  const auto source = [](const std::string& fields) {
+    return Problems("version: 1\nsources: { x: { type: http, " + fields + " } }\n" + kOut);
+  };
+  EXPECT_THAT(source("tls: {}"),
+              ElementsAre(HasSubstr("2:33 'tls' needs 'cert'"), HasSubstr("'tls' needs 'key'")));
+  EXPECT_THAT(source("tls: { cert: c }"), ElementsAre(HasSubstr("'tls' needs 'key'")));
+  EXPECT_THAT(source("tls: { cert: c, key: k, client_names: [a] }"),
+              ElementsAre(HasSubstr("2:70 'client_names' needs 'client_ca'")));
+  EXPECT_THAT(source("tls: { cert: c, key: k, client_ca: a, client_names: [] }"),
+              ElementsAre(HasSubstr("must not be empty")));
+  EXPECT_THAT(source("tls: { cert: c, key: k, client_ca: a, client_cert: optional }"),
+              ElementsAre(HasSubstr("needs 'tokens'")));
+  EXPECT_THAT(source("tokens: []"), ElementsAre(HasSubstr("must not be empty")));
+  EXPECT_THAT(source("tokens: [ { file: f, env: E } ]"), ElementsAre(HasSubstr("file or env")));
+  EXPECT_THAT(source("tokens: [ { file: f, role: viewer } ]"), ElementsAre(HasSubstr("role")));
+  const auto admin = [](const std::string& fields) {
+    return Problems("version: 1\nadmin: { " + fields + " }\n" + kOut);
+  };
+  EXPECT_THAT(admin("insecure: true, tls: { cert: c, key: k }"),
+              ElementsAre(HasSubstr("exclude each other")));
+  EXPECT_THAT(admin("tls: { cert: c, key: k, client_cert: optional }"),
+              ElementsAre(HasSubstr("client_cert")));
+  EXPECT_THAT(admin("tokens: [ { file: f, role: root } ]"), SizeIs(1));
+  const auto hook_problems = [](const std::string& fields) {
+    return Problems("version: 1\ntargets: { x: { type: webhook, " + fields + " } }\n");
+  };
+  EXPECT_THAT(hook_problems("url: \"http://h\", tls: { ca: c }"),
+              ElementsAre(HasSubstr("https://")));
+  EXPECT_THAT(hook_problems("url: \"https://h\", tls: { cert: c }"),
+              ElementsAre(HasSubstr("'cert' needs 'key'")));
 }
 
 TEST(Config, TwoListenersOnOneAddressAreRefused) {

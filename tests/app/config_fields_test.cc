@@ -40,6 +40,7 @@ const std::vector<Bounds>& AllBounds() {
       {"sources.x.limits.body", "1KiB", "256MiB", "1023", "257MiB", "", "in_flight: 256MiB"},
       {"sources.x.limits.in_flight", "1MiB", "4GiB", "1MB", "5GiB", "body: 1MiB"},
       {"sources.x.limits.connections", "1", "65536", "0", "65537"},
+      {"sources.x.limits.handshake_timeout", "1s", "10m", "0s", "11m"},
       {"sources.x.limits.header_timeout", "1s", "10m", "0s", "11m"},
       {"sources.x.limits.body_timeout", "1s", "1h", "0s", "1h1s"},
       {"sources.x.limits.idle_timeout", "1s", "1h", "0s", "1h1s"},
@@ -55,7 +56,23 @@ const std::vector<Bounds>& AllBounds() {
       {"targets.x.concurrency", "1", "64", "0", "65"},
       {"targets.x.rate", "1/h", "10000000/s", "0.5/h", "10000001"},
       {"targets.x.max_age", "1s", "3650d", "999ms", "3651d"},
-      {"targets.x.webhook.ca_file", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
+      {"admin.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'), "key: k",
+       "key: k"},
+      {"admin.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'), "cert: c",
+       "cert: c"},
+      {"admin.tls.client_ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "cert: c, key: k", "cert: c, key: k"},
+      {"sources.x.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'), "key: k",
+       "key: k"},
+      {"sources.x.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'), "cert: c",
+       "cert: c"},
+      {"sources.x.tls.client_ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "cert: c, key: k", "cert: c, key: k"},
+      {"targets.x.webhook.tls.ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
+      {"targets.x.webhook.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "key: k", "key: k"},
+      {"targets.x.webhook.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "cert: c", "cert: c"},
       {"targets.x.nats.subject", "a", std::string(255, 'x'), "\"\"", std::string(256, 'x')},
       {"targets.x.nats.stream", "\"\"", std::string(255, 'x'), "", std::string(256, 'x')},
       {"targets.x.nats.window", "1", "65536", "0", "65537"},
@@ -100,7 +117,9 @@ std::string Wrap(const std::string& path, const std::string& value, const std::s
     std::string extra;
     if (i == 1 && parts[0] != "streams") {
       extra = "type: " + type + ", ";
-      if (type == "webhook" && parts.back() != "url") extra += "url: \"http://h\", ";
+      if (type == "webhook" && parts.back() != "url") {
+        extra += parts[2] == "tls" ? "url: \"https://h\", " : "url: \"http://h\", ";
+      }
       if (type == "kafka" && parts.back() != "brokers") extra += "brokers: [h], ";
       if (parts[2] == "sasl") extra += "tls: {}, ";  // or it warns
     }
@@ -174,8 +193,10 @@ TEST(ConfigFields, HaveAllTheirBoundsTestedHere) {
     const bool has_bounds =
         leaf.field->min != 0 || leaf.field->max != std::numeric_limits<int64_t>::max();
     // Types and tokens have their words, or are looked at as a pair, elsewhere.
-    if (!has_bounds || leaf.field->name == "type" || leaf.path.starts_with("admin.tokens"))
+    if (!has_bounds || leaf.field->name == "type" ||
+        leaf.path.find("tokens[]") != std::string::npos) {
       continue;
+    }
     EXPECT_TRUE(tested.contains(leaf.path)) << leaf.path;
     ++bounded;
   }
@@ -202,8 +223,18 @@ TEST(ConfigFields, HaveExamplesThatWork) {
     std::string with;
     if (leaf.path == "targets.x.nats.username") with = "password: { env: P }";
     if (leaf.path == "targets.x.nats.password") with = "username: u";
-    if (leaf.path == "targets.x.kafka.tls.cert") with = "key: k";
-    if (leaf.path == "targets.x.kafka.tls.key") with = "cert: c";
+    if (leaf.path.find(".tls.") != std::string::npos) {
+      const bool ours = !leaf.path.starts_with("targets.");
+      if (leaf.field->name != "cert" && (ours || leaf.field->name == "key")) with = "cert: c";
+      if (leaf.field->name != "key" && (ours || leaf.field->name == "cert")) {
+        with += (with.empty() ? "" : ", ") + std::string("key: k");
+      }
+      if (leaf.field->name.starts_with("client_") && leaf.field->name != "client_ca") {
+        with += ", client_ca: a";
+      }
+      // Tokens stand beside `tls`, whose bracket is closed for them.
+      if (leaf.field->name == "client_cert") with += " }, tokens: [ { env: T } ], limits: {";
+    }
     if (leaf.path.starts_with("targets.x.kafka.sasl.")) {
       with = leaf.field->name == "username" ? "" : "username: u";
       if (leaf.field->name != "password") {

@@ -58,7 +58,7 @@ const std::vector<Library>& Libraries() {
       {"RE2", {"re2/"}, {"forward/match.cc"}},
       {"spdlog", {"spdlog/"}, {"base/log.cc"}},
       {"prometheus-cpp", {"prometheus/"}, {"base/metrics.cc"}},
-      {"OpenSSL", {"openssl/"}, {"base/hash.cc"}},
+      {"OpenSSL", {"openssl/"}, {"base/hash.cc", "net/tls.cc"}},
       {"xxHash", {"xxhash.h"}, {"base/hash.cc"}},
       {"nlohmann", {"nlohmann/"}, {"app/", "replay/", "forward/sinks/"}},
       {"CLI11", {"CLI/"}, {"app/ctl/", "app/spoold_main.cc"}},

@@ -1,6 +1,6 @@
 // What the server does with bytes that are not a proper request: a table of requests that break a
 // rule, and the answer to each.
-#include "tests/net/server_fixture.h"
+#include "tests/net/tls_fixture.h"
 
 namespace spool::net {
 namespace {
@@ -160,8 +160,10 @@ std::vector<Abuse> HeadAbuse() {
   };
 }
 
-class HttpAbuseTest : public HttpServerTest {
+class HttpAbuseTest : public TlsTest {
  protected:
+  HttpAbuseTest() { tls_.reset(); }
+  void BehindTls() { tls_ = TlsFiles{.cert = Cert(), .key = Key(), .client_ca = ""}; }
   void Run(const std::vector<Abuse>& cases) {
     HttpLimits limits;
     limits.header_bytes = 8 << 10;
@@ -172,7 +174,7 @@ class HttpAbuseTest : public HttpServerTest {
     });
     for (const Abuse& abuse : cases) {
       SCOPED_TRACE(abuse.name);
-      RawSocket socket = Connect();
+      RawSocket socket = tls_ ? Secure(Client()) : Connect();
       socket.Send(abuse.bytes);
       const auto answer = socket.ReadAnswer();
       ASSERT_TRUE(answer);
@@ -192,7 +194,8 @@ class HttpAbuseTest : public HttpServerTest {
     }
     EXPECT_EQ(server_->stats().requests, 0u);
     EXPECT_EQ(server_->stats().malformed, cases.size());
-    EXPECT_EQ(Exchange("GET /after HTTP/1.1\r\nHost: h\r\n\r\n").body, "seen");
+    const std::string after = "GET /after HTTP/1.1\r\nHost: h\r\n\r\n";
+    EXPECT_EQ((tls_ ? SecureExchange(Client(), after) : Exchange(after)).body, "seen");
     EXPECT_EQ(server_->stats().in_flight_bytes, 0u);
   }
 };
@@ -208,6 +211,15 @@ TEST_F(HttpAbuseTest, RefusesAmbiguousFraming) { Run(Half(FramingAbuse(), true))
 TEST_F(HttpAbuseTest, RefusesBrokenChunks) { Run(Half(FramingAbuse(), false)); }
 TEST_F(HttpAbuseTest, RefusesMalformedHeads) { Run(Half(HeadAbuse(), true)); }
 TEST_F(HttpAbuseTest, RefusesWhatItCannotServe) { Run(Half(HeadAbuse(), false)); }
+
+TEST_F(HttpAbuseTest, RefusesTheSameFramingBehindTls) {
+  BehindTls();
+  Run(FramingAbuse());
+}
+TEST_F(HttpAbuseTest, RefusesTheSameHeadsBehindTls) {
+  BehindTls();
+  Run(HeadAbuse());
+}
 
 TEST_F(HttpAbuseTest, KeepsTheConnectionAfterARefusalWhoseBodyIsRead) {
   StartEcho();

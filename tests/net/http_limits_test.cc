@@ -395,6 +395,54 @@ TEST_F(HttpLimitsTest, ClosesConnectionsBeyondTheLimitAtOnce) {
   EXPECT_EQ(Exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
 }
 
+TEST_F(HttpLimitsTest, ConnectionsThatComeAndGoHoldNobodyUp) {
+  StartEcho();
+  RawSocket kept = Connect();
+  for (int i = 0; i < 2000; ++i) {
+    RawSocket socket = Connect();
+    if (i % 4 == 1) socket.Send("GET / HT");
+    if (i % 4 == 2) socket.Send(Head(100) + "x");
+    if (i % 4 == 3) socket.Send(std::string(1 << 16, '\r'));
+    if (i % 2 == 0) socket.Reset();
+    if (i % 100 != 0) continue;
+    kept.Send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    ASSERT_TRUE(kept.ReadAnswer());
+  }
+  EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 1; }));
+  EXPECT_EQ(server_->stats().in_flight_bytes, 0u);
+}
+
+TEST_F(HttpLimitsTest, WhoIsNotAdmittedSendsNoBody) {
+  HttpLimits limits;
+  limits.in_flight_bytes = 2 << 20;
+  limits.body_bytes = 1 << 20;
+  admit_ = [](const HttpRequest& request) -> std::optional<HttpResponse> {
+    if (request.Header("authorization") == "Bearer good") return std::nullopt;
+    return Problem(401, "unauthorized", "No.");
+  };
+  StartEcho(limits);
+  std::vector<RawSocket> strangers;
+  for (int i = 0; i < 20; ++i) {
+    strangers.push_back(Connect());
+    strangers.back().Send(Head(1 << 20) + std::string(900'000, 'x'));
+    EXPECT_EQ(strangers.back().ReadAnswer()->status, 401);
+  }
+  EXPECT_EQ(server_->stats().in_flight_bytes, 0u);
+  const std::string body = Noise(1 << 20);
+  EXPECT_EQ(Exchange(Post("/", body, "Authorization: Bearer good\r\n")).body,
+            Describe("POST /", body));
+  RawSocket asking = Connect();  // is told before it sends anything
+  asking.Send(Head(1000, "Expect: 100-continue\r\n"));
+  EXPECT_EQ(asking.ReadAnswer()->status, 401);
+  RawSocket again = Connect();  // keeps its connection, and may do better
+  again.Send(Post("/", "one") + Post("/", "two", "Authorization: Bearer good\r\n"));
+  EXPECT_EQ(again.ReadAnswer()->status, 401);
+  EXPECT_EQ(again.ReadAnswer()->body, Describe("POST /", "two"));
+  EXPECT_EQ(server_->stats().denied, 22u);
+  EXPECT_EQ(server_->stats().requests, 2u);
+  EXPECT_EQ(server_->stats().malformed, 0u);
+}
+
 TEST_F(HttpLimitsTest, WaitsWithoutSpinningWhenDescriptorsRunOut) {
   StartEcho({}, 1);
   rlimit old{};

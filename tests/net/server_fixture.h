@@ -100,6 +100,8 @@ class HttpServerTest : public testing::Test {
     options.address = "127.0.0.1:0";
     options.threads = threads;
     options.limits = limits;
+    options.tls = tls_;
+    options.admit = admit_;
     auto server = HttpServer::Start(options, std::move(handler));
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
@@ -125,6 +127,8 @@ class HttpServerTest : public testing::Test {
   }
 
   Desk desk_;
+  std::optional<TlsFiles> tls_;         // to be set before a start
+  HttpAdmission admit_;                 // as well
   std::unique_ptr<HttpServer> server_;  // ends before the desk its threads use
 };
 

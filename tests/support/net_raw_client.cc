@@ -1,6 +1,7 @@
 #include "tests/support/net_raw_client.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -81,6 +82,7 @@ RawSocket& RawSocket::operator=(RawSocket&& other) noexcept {
   Close();
   fd_ = std::exchange(other.fd_, -1);
   closed_ = other.closed_;
+  tls_ = std::move(other.tls_);
   buffer_ = std::move(other.buffer_);
   return *this;
 }
@@ -97,8 +99,20 @@ RawSocket RawSocket::Connect(int port) {
   return RawSocket(fd);
 }
 
+bool RawSocket::StartTls(const TlsClientOptions& options, Limit limit) {
+  fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK);
+  tls_ = std::make_unique<RawTls>(options, fd_);
+  return tls_->Handshake(limit);
+}
+
 bool RawSocket::Send(std::string_view bytes, Limit limit) {
   const auto end = Clock::now() + limit;
+  while (tls_ && !bytes.empty()) {
+    const long n =
+        tls_->Write(bytes, std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()));
+    if (n < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
   while (!bytes.empty()) {
     if (!PollFor(fd_, POLLOUT, end)) return false;
     const ssize_t n = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -111,8 +125,18 @@ bool RawSocket::Send(std::string_view bytes, Limit limit) {
 bool RawSocket::FillUntil(const std::function<bool()>& enough, Limit limit) {
   const auto end = Clock::now() + limit;
   while (!enough()) {
-    if (closed_ || fd_ < 0 || !PollFor(fd_, POLLIN, end)) return false;
     char bytes[65536];
+    if (tls_ && !closed_) {
+      const long n = tls_->Read(bytes, sizeof bytes,
+                                std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()));
+      if (n > 0) {
+        buffer_.append(bytes, static_cast<size_t>(n));
+        continue;
+      }
+      if (n < 0 && Clock::now() >= end) return false;
+      closed_ = true;
+    }
+    if (closed_ || fd_ < 0 || !PollFor(fd_, POLLIN, end)) return false;
     const ssize_t n = recv(fd_, bytes, sizeof bytes, MSG_DONTWAIT);
     if (n > 0)
       buffer_.append(bytes, static_cast<size_t>(n));

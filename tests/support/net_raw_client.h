@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,6 +14,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "tests/support/net_raw_tls.h"
 
 namespace spool::test {
 
@@ -39,6 +42,11 @@ class RawSocket {
   // Connects to 127.0.0.1:port; ok() tells whether it did.
   static RawSocket Connect(int port);
   bool ok() const { return fd_ >= 0; }
+  // Then everything that is sent and read goes through TLS; false, with its error, if it does not
+  // come about.
+  bool StartTls(const TlsClientOptions& options, Limit limit = kPatience);
+  RawTls& tls() { return *tls_; }
+  int fd() const { return fd_; }
 
   // True when all of it is with the kernel; false when the peer is gone or takes nothing.
   bool Send(std::string_view bytes, Limit limit = kPatience);
@@ -65,6 +73,7 @@ class RawSocket {
 
   int fd_ = -1;
   bool closed_ = false;
+  std::unique_ptr<RawTls> tls_;
   std::string buffer_;
 };
 
