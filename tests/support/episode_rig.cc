@@ -290,8 +290,9 @@ EpisodeHistory EpisodeRig::Finish() {
   for (uint64_t n = 0; n < producers_->sent(); ++n) {
     history_.sent.push_back(DataHash(CrashDataOf(n).dump()));
   }
-  for (const auto& [first, count] : producers_->acknowledged()) {
-    for (uint64_t n = first; n < first + count; ++n) history_.acknowledged.push_back(n);
+  for (const SentRequest& request : producers_->Requests()) {
+    if (request.outcome != SentRequest::Outcome::kAcknowledged) continue;
+    for (const SentEvent& event : request.events) history_.acknowledged.push_back(event.number);
   }
   ReadJournal();
   for (const Place place : kAllPlaces) {
