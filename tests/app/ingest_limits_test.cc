@@ -28,7 +28,7 @@ TEST(IngestLimits, WhatIsBeyondAQuotaIsCountedWhereOperatorsLook) {
   EXPECT_EQ(source["rejected"], 2);
   EXPECT_EQ(source["events"], 3);
   EXPECT_THAT(Call("GET", service.admin(), "/metrics").body,
-              HasSubstr("spool_ingest_rejected_total{reason=\"quota\",source=\"web\"} 2"));
+              HasSubstr("spool_ingest_rejected_total{source=\"web\",reason=\"quota\"} 2"));
 }
 
 // Each source may have all of the memory, but all of them together have no more.

@@ -263,8 +263,9 @@ TEST(JsonScan, TellsTheMemoryOfALargeText) {
     simdjson::dom::parser parser;
     ASSERT_EQ(parser.allocate(large.size()), simdjson::SUCCESS);
     // The first stage's own count, whatever it thinks of the text as a whole.
-    (void)parser.implementation->stage1(reinterpret_cast<const uint8_t*>(large.data()),
-                                        large.size(), simdjson::stage1_mode::regular);
+    const auto error = parser.implementation->stage1(reinterpret_cast<const uint8_t*>(large.data()),
+                                                     large.size(), simdjson::stage1_mode::regular);
+    EXPECT_TRUE(error == simdjson::SUCCESS || error == simdjson::UNCLOSED_STRING) << piece;
     const size_t tokens = parser.implementation->n_structural_indexes;
     EXPECT_GT(tokens, large.size() / 20) << piece;
     EXPECT_GE(JsonScanner::MemoryFor(large), 4 * tokens) << piece;

@@ -47,7 +47,8 @@ TEST_F(ByteBudgetServer, ABodyMayHaveTheWholeBudget) {
   HttpLimits limits;
   limits.body_bytes = limits.in_flight_bytes = 64 * kMiB;
   StartDesk(limits);
-  const std::string body = Noise(64 * kMiB);
+  std::string body = Noise(64 * kMiB);
+  for (char& c : body) c = static_cast<char>('a' + (c & 15));  // or its frame would be larger yet
   for (const bool coded : {false, true}) {
     RawSocket socket = Connect();
     // The frame has a window beside the body.
