@@ -3,6 +3,7 @@
 
 #include "tests/machine/disk_fixture.h"
 #include "tests/support/fault_profile.h"
+#include "tests/support/moment.h"
 
 namespace spool::testing {
 namespace {
@@ -20,7 +21,7 @@ TEST_F(Halted, ForAWhileLosesNothingAndGoesOn) {
   producers_->Begin();
   ASSERT_TRUE(WaitUntil([&] { return producers_->acknowledgements() > 100; })) << Told();
   spoold->Signal(SIGSTOP);
-  Pause(seconds(profile.count()));
+  TakeTime(seconds(profile.count()));
   const size_t before = producers_->acknowledgements();
   spoold->Signal(SIGCONT);
   const auto goes_on = steady_clock::now();
