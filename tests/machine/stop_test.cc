@@ -21,7 +21,7 @@ TEST_F(Halted, ForAWhileLosesNothingAndGoesOn) {
   producers_->Begin();
   ASSERT_TRUE(WaitUntil([&] { return producers_->acknowledgements() > 100; })) << Told();
   spoold->Signal(SIGSTOP);
-  TakeTime(seconds(profile.count()));  // that it stands still for so long is the fault
+  TakeTime(seconds(profile.count()));
   const size_t before = producers_->acknowledgements();
   spoold->Signal(SIGCONT);
   const auto goes_on = steady_clock::now();
