@@ -8,6 +8,7 @@
 #include <iterator>
 #include <system_error>
 
+#include "tests/support/moment.h"
 #include "tests/support/net_raw_client.h"
 
 namespace spool::testing {
@@ -158,7 +159,7 @@ void EpisodeRig::Episode(int number, milliseconds time,
     before.emplace_back(Of(place).accounts.back().retries, proxy(place).accepted());
   }
   for (const auto& [place, fault] : faults) fault.begin();
-  WaitUntil([] { return false; }, time);
+  AwaitRandomMoment(time);
   bool others = true;
   const uint64_t meanwhile = Accepted();
   const EpisodeTime asked = steady_clock::now();
