@@ -214,7 +214,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   }
   std::unique_ptr<TlsContext> tls;
   if (options.tls) {
-    auto loaded = TlsContext::Load(options.name, *options.tls);
+    auto loaded = TlsContext::Load(options.address, *options.tls);
     if (!loaded) return tl::unexpected(loaded.error());
     tls = std::move(*loaded);
   }

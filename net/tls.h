@@ -100,7 +100,7 @@ class TlsContext {
 
   // kInvalid naming the file when it cannot be read or used, or key and certificate do not belong
   // together. A certificate out of its time is taken with an ERROR in the log: without it nobody
-  // could come in at all. `name` is the listener's, for the log.
+  // could come in at all. `name` is how the log calls the listener.
   static Result<std::unique_ptr<TlsContext>> Load(std::string name, TlsFiles files);
   ~TlsContext();
 

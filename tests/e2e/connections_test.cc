@@ -84,7 +84,7 @@ TEST_F(Connections, TenThousandIdleOnesCostLittleAndNobodyNoticesThem) {
       "  limits: { connections: 12000, idle_timeout: 10m } } }\n" +
       std::string(kNowhere));
   ASSERT_TRUE(spoold_.Start());
-  ASSERT_EQ(spoold_.Log().find("takes fewer"), std::string::npos) << spoold_.Log();
+  ASSERT_EQ(spoold_.Log().find("fewer connections"), std::string::npos) << spoold_.Log();
   const auto client = net::HttpClient::Create({});
   const Served alone = Post(*client, Url(), 200);
   const double before = Resident();
@@ -155,7 +155,7 @@ TEST_F(Connections, WhereFilesAreFewSourcesTakeFewerAndTheJournalGoesOn) {
       "sources: { web: { type: http, address: 127.0.0.1:0, limits: { connections: 12000 } } }\n" +
       std::string(kNowhere));
   ASSERT_TRUE(spoold_.Start({"prlimit", "--nofile=600:600"}));
-  EXPECT_THAT(spoold_.Log(), HasSubstr("takes fewer"));
+  EXPECT_THAT(spoold_.Log(), HasSubstr("fewer connections"));
   const auto client = net::HttpClient::Create({});
   ASSERT_EQ(Post(*client, Url(), 1).bad, 0u);
   std::vector<RawSocket> silent;

@@ -1,0 +1,24 @@
+// What the tables of the configuration are put together from. Inside of config_fields.
+#pragma once
+
+#include <cstdint>
+
+#include "base/field.h"
+
+namespace spool::config_fields {
+
+inline constexpr int64_t kMillisecond = 1000;
+inline constexpr int64_t kSecond = 1000 * kMillisecond;
+inline constexpr int64_t kMinute = 60 * kSecond;
+inline constexpr int64_t kHour = 60 * kMinute;
+inline constexpr int64_t kDay = 24 * kHour;
+inline constexpr int64_t kKiB = 1024;
+inline constexpr int64_t kMiB = 1024 * kKiB;
+inline constexpr int64_t kGiB = 1024 * kMiB;
+inline constexpr int64_t kTiB = 1024 * kGiB;
+
+Section Admin();          // the admin listener
+const Section& Source();  // one of `sources`
+const Section& Target();  // one of `targets`
+
+}  // namespace spool::config_fields
