@@ -51,6 +51,11 @@ Sha256Hasher& ThisThreads() {
   thread_local Sha256Hasher sha;
   return sha;
 }
+// Another, so that a whole text may be hashed between pieces.
+Sha256Hasher& ThisThreadsPieces() {
+  thread_local Sha256Hasher sha;
+  return sha;
+}
 
 Hash128 FromXxh(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
@@ -111,23 +116,23 @@ Hash128 Sha256Prefix(std::string_view text) {
 
 void Sha256Pieces::Reset() {
   size_ = 0;
-  ThisThreads().Begin();
+  ThisThreadsPieces().Begin();
 }
 
 void Sha256Pieces::Add(std::string_view piece) {
   if (piece.size() > gathered_.size() - size_) Flush();
-  if (piece.size() > gathered_.size()) return ThisThreads().Add(piece);
+  if (piece.size() > gathered_.size()) return ThisThreadsPieces().Add(piece);
   std::memcpy(gathered_.data() + size_, piece.data(), piece.size());
   size_ += piece.size();
 }
 
 Hash128 Sha256Pieces::Prefix() {
   Flush();
-  return ThisThreads().Prefix();
+  return ThisThreadsPieces().Prefix();
 }
 
 void Sha256Pieces::Flush() {
-  if (size_ > 0) ThisThreads().Add({gathered_.data(), std::exchange(size_, 0)});
+  if (size_ > 0) ThisThreadsPieces().Add({gathered_.data(), std::exchange(size_, 0)});
 }
 
 Hash128 FastHash128(std::string_view bytes) {

@@ -26,8 +26,7 @@ Hash128 Sha256Prefix(std::string_view text);
 
 // The same over several pieces as if they were one text; small ones are gathered first, so that
 // many cost little more than one. Nothing is allocated. One thread, and one at a time on a thread:
-// Reset, Add…, Prefix, before the next one's Reset, a Sha256Prefix or a
-// Sha256.
+// Reset, Add…, Prefix, before the next one's Reset.
 class Sha256Pieces {
  public:
   Sha256Pieces() { Reset(); }

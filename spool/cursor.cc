@@ -1,5 +1,7 @@
 #include "spool/cursor.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "spool/journal_state.h"
 
@@ -68,9 +70,18 @@ class DurableCursor final : public Cursor {
     CursorData moved = data_;
     uint64_t passed = 0;
     for (const auto& place : data_.places) {
-      auto ordinal = state_.OrdinalAt(*state_.streams[place.stream.value], to);
+      const StreamState& stream = *state_.streams[place.stream.value];
+      auto ordinal = state_.OrdinalAt(stream, to);
       if (!ordinal) return tl::unexpected(ordinal.error());
-      if (*ordinal > place.next) passed += MoveTo(moved, place.stream, *ordinal);
+      if (*ordinal <= place.next) continue;
+      // What retention has taken before is not what the operator gives up, and may reach beyond.
+      uint64_t trimmed = 0;
+      {
+        std::lock_guard lock(state_.mutex);
+        trimmed = std::clamp(stream.trim.ordinal, place.next, *ordinal) - place.next;
+      }
+      passed += MoveTo(moved, place.stream, *ordinal) - trimmed;
+      moved.account.evicted += trimmed;
     }
     moved.account.skipped += passed;
     Marker marker{Marker::Kind::kSkipped,

@@ -53,7 +53,7 @@ bool Interrupt::Wait(Millis time) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
-  never.wait_for(lock, stop_.get_token(), time, [] { return false; });
+  never.wait_for(lock, stop_.get_token(), time, [this] { return raised(); });
   return !raised();
 }
 

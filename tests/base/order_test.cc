@@ -85,7 +85,7 @@ const std::set<std::string>& SystemHeaders() {
       "dirent.h",  "elf.h",     "emmintrin.h", "errno.h",   "fcntl.h",  "features.h", "ftw.h",
       "ifaddrs.h", "netdb.h",   "poll.h",      "pthread.h", "pty.h",    "pwd.h",      "sched.h",
       "signal.h",  "spawn.h",   "stdint.h",    "stdlib.h",  "string.h", "strings.h",  "syscall.h",
-      "termios.h", "threads.h", "time.h",      "unistd.h",  "utmp.h",   "dlfcn.h"};
+      "malloc.h",  "termios.h", "threads.h",   "time.h",    "unistd.h", "utmp.h",     "dlfcn.h"};
   return headers;
 }
 
@@ -205,6 +205,7 @@ std::string WrongPlace(const std::string& path, const std::set<std::string>& sui
   const std::string folder = slash == rest.npos ? "" : rest.substr(0, slash);
   if (folder == "support" && !path.ends_with("_test.cc")) return "";
   if (folder == "fuzz" && path.ends_with("_fuzz.cc")) return "";
+  if (folder == "shim" && !path.ends_with("_test.cc")) return "";  // preloaded into programs
   const bool direct = slash != rest.npos && rest.find('/', slash + 1) == rest.npos;
   if (direct && suites.contains(folder) && path.ends_with("_test.cc")) return "";
   return path + ": no suite is made of it";
@@ -358,6 +359,7 @@ TEST(OrderItself, FindsTestsThatNothingRuns) {
   EXPECT_EQ(WrongPlace("tests/base/a_test.cc", suites), "");
   EXPECT_EQ(WrongPlace("tests/support/a.cc", suites), "");
   EXPECT_EQ(WrongPlace("tests/fuzz/a_fuzz.cc", suites), "");
+  EXPECT_EQ(WrongPlace("tests/shim/a.cc", suites), "");
   EXPECT_EQ(WrongPlace("base/log.cc", suites), "");
   for (const char* path : {"tests/net/a_test.cc", "tests/base/a.cc", "tests/base/sub/a_test.cc",
                            "tests/a_test.cc", "base/a_test.cc", "tests/support/a_test.cc"}) {
