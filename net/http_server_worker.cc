@@ -514,6 +514,8 @@ void Worker::Take(OwnedFd fd, bool v6) {
     socket.non_blocking(true, ec);
   }
   if (ec || shared->stopping) {
+    // Gone already, by a reset.
+    if (ec && shared->tls) shared->tls->CountFault(TlsFault::kLeft, {}, peer);
     socket.close(ec);
     shared->Closed();
     return;

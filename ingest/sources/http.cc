@@ -337,13 +337,15 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
   // The events are held until they are stored and answered for, also while the journal has them.
   responder.ReleaseBody(decoded ? decoded->bytes : 0);
   if (!decoded) {
+    place.reset();  // before its answer, or the next request could come before it is free
     Refuse(decoded.error(), std::move(quarantine), bytes, responder);
     return;
   }
   const bool tells = request.path == "/v1/events";
   journal_.Append(std::move(decoded->events), options_.name,
                   [responder, tells, quarantined = decoded->quarantined, counters = counters_, now,
-                   place = std::move(place)](Result<AppendResult> result) {
+                   place = std::move(place)](Result<AppendResult> result) mutable {
+                    place.reset();  // before the answer, as above
                     if (!result) {
                       counters->rejected.fetch_add(1, std::memory_order_relaxed);
                       responder.Send(Unavailable(result.error().code));
