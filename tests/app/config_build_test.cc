@@ -299,10 +299,10 @@ TEST(Config, TlsOfListenersIsReadAndItsContradictionsAreToldWithTheirPlaces) {
     return Problems("version: 1\nsources: { x: { type: http, " + fields + " } }\n" + kOut);
   };
   EXPECT_THAT(source("tls: {}"),
-              ElementsAre(HasSubstr("2:33 'tls' needs 'cert'"), HasSubstr("'tls' needs 'key'")));
+              ElementsAre(HasSubstr("2:34 'tls' needs 'cert'"), HasSubstr("'tls' needs 'key'")));
   EXPECT_THAT(source("tls: { cert: c }"), ElementsAre(HasSubstr("'tls' needs 'key'")));
   EXPECT_THAT(source("tls: { cert: c, key: k, client_names: [a] }"),
-              ElementsAre(HasSubstr("2:70 'client_names' needs 'client_ca'")));
+              ElementsAre(HasSubstr("2:67 'client_names' needs 'client_ca'")));
   EXPECT_THAT(source("tls: { cert: c, key: k, client_ca: a, client_names: [] }"),
               ElementsAre(HasSubstr("must not be empty")));
   EXPECT_THAT(source("tls: { cert: c, key: k, client_ca: a, client_cert: optional }"),

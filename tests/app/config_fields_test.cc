@@ -44,6 +44,9 @@ const std::vector<Bounds>& AllBounds() {
       {"sources.x.limits.header_timeout", "1s", "10m", "0s", "11m"},
       {"sources.x.limits.body_timeout", "1s", "1h", "0s", "1h1s"},
       {"sources.x.limits.idle_timeout", "1s", "1h", "0s", "1h1s"},
+      {"sources.x.quota.events", "1/h", "10000000/s", "0.5/h", "10000001"},
+      {"sources.x.quota.bytes", "1KiB/s", "64GiB/s", "1023/s", "65GiB/s"},
+      {"sources.x.quota.in_flight", "1", "65536", "", "65537"},
       {"streams.x.retention.age", "1m", "3650d", "59s", "3651d"},
       {"streams.x.retention.size", "16MiB", "1024TiB", "15MiB", "1025TiB"},
       {"targets.x.batch.events", "1", "10000", "0", "10001"},
@@ -205,7 +208,8 @@ TEST(ConfigFields, HaveAllTheirBoundsTestedHere) {
 
 TEST(ConfigFields, TakeZeroWhereItTurnsThemOff) {
   for (const char* path :
-       {"journal.disk_reserve", "journal.scrub", "journal.dedupe.entries", "targets.x.rate"}) {
+       {"journal.disk_reserve", "journal.scrub", "journal.dedupe.entries", "targets.x.rate",
+        "sources.x.quota.events", "sources.x.quota.bytes", "sources.x.quota.in_flight"}) {
     EXPECT_THAT(Problems(Wrap(path, "0")), IsEmpty()) << path;
   }
   for (const char* path :
