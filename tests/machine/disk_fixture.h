@@ -105,7 +105,7 @@ class OnAVolume : public ::testing::Test {
     for (const uint64_t n : load_->numbers()) {
       if (!std::binary_search(stored.begin(), stored.end(), n)) ++missing;
     }
-    EXPECT_LE(missing, evicted) << "acknowledged and lost; " << Told();
+    EXPECT_LE(missing, evicted) << "acknowledged and lost of " << load_->numbers().size() << ", stored " << stored.size() << "; " << Told();
     for (const auto& t : Status()["targets"]) {
       const auto count = [&](const char* key) { return t[key].get<uint64_t>(); };
       EXPECT_EQ(count("accepted"), count("delivered") + count("filtered") + count("dead_lettered") +

@@ -78,10 +78,15 @@ std::vector<uint64_t> NumbersIn(const std::string& admin) {
   std::vector<uint64_t> numbers;
   uint64_t from = 0;
   for (bool more = true; more;) {
-    const EventPage page = ParseEvents(
+    const HttpReply reply =
         Call("GET", admin,
-             "/api/v1/events?order=oldest&limit=1000&from_sequence=" + std::to_string(from)));
-    if (!page.scan.is_object()) break;
+             "/api/v1/events?order=oldest&limit=1000&from_sequence=" + std::to_string(from));
+    const EventPage page = ParseEvents(reply);
+    if (!page.scan.is_object()) {
+      ADD_FAILURE() << "events cannot be read: " << reply.status << " " << reply.error << " "
+                    << reply.body.substr(0, 500);
+      break;
+    }
     for (const nlohmann::json& event : page.events) {
       if (event.contains("data") && event["data"].is_object() && event["data"].contains("n")) {
         numbers.push_back(event["data"]["n"].get<uint64_t>());

@@ -246,8 +246,11 @@ void AddServers(std::vector<FaultKind>& all) {
   add(Place::kNats, [](EpisodeRig& rig) {
     return Fault{"stream full", true, true,
                  [&rig] {
-                   rig.nats().LimitStream(EpisodeRig::kStream,
-                                          rig.nats().Count(EpisodeRig::kStream));
+                   // With room for what comes meanwhile: a limit below what it holds makes the
+                   // server throw its oldest away.
+                   rig.nats().LimitStream(
+                       EpisodeRig::kStream,
+                       rig.nats().Count(EpisodeRig::kStream) + 4 * EpisodeRig::kBatchEvents);
                  },
                  [&rig] { rig.nats().LimitStream(EpisodeRig::kStream, 0); }};
   });
