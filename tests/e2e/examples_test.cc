@@ -169,8 +169,9 @@ class Examples : public ::testing::Test {
       const std::string text = i % 5 == 0 ? "refuse-me" : i % 7 == 0 ? "too-large-for-you" : "fine";
       events += R"({"n":)" + std::to_string(i) + R"(,"text":")" + text + "\"}\n";
     }
-    events += R"({"output":"a shell in a container","priority":"Critical","rule":"Terminal shell",)"
-              R"("time":"2026-11-20T06:11:14.402113Z","source":"syscall","output_fields":{}})"
+    events += R"({"specversion":"1.0","id":"alert-1","source":"falco.org",)"
+              R"("type":"falco.rule.output.v1",)"
+              R"("data":{"rule":"Terminal shell","source":"syscall","priority":"Critical"}})"
               "\n";
     ASSERT_EQ(Call("POST", ingest_, "/v1/events", events).status, 200);
   }
@@ -180,7 +181,8 @@ class Examples : public ::testing::Test {
   void Deliver() {
     targets_.ComeUp();
     ASSERT_TRUE(WaitUntil([&] {
-      for (const json& target : Get("/api/v1/targets")["items"]) {
+      const json targets = Get("/api/v1/targets");
+      for (const json& target : targets["items"]) {
         if (target["pending"] != 0) return false;
       }
       return true;
@@ -205,9 +207,11 @@ class Examples : public ::testing::Test {
     return items.empty() ? "" : items.back()["id"].get<std::string>();
   }
   void EndReplays() const {
-    for (const json& replay : Get("/api/v1/replays")["items"]) {
+    const json replays = Get("/api/v1/replays");
+    for (const json& replay : replays["items"]) {
       if (replay["state"] != "running" && replay["state"] != "paused") continue;
-      Call("POST", admin_, "/api/v1/replays/" + replay["id"].get<std::string>() + ":cancel");
+      const std::string path = "/api/v1/replays/" + replay["id"].get<std::string>();
+      EXPECT_EQ(Call("POST", admin_, path + ":cancel").status, 200) << replay;
     }
   }
 
