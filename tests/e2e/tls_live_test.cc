@@ -82,11 +82,15 @@ TEST_F(TlsLive, AProducerNeedsItsCertificateAndItsToken) {
 TEST_F(TlsLive, AnAdminAddressForAllNeedsTlsAndATokenAndThenServes) {
   spoold_.Write("op", "operator-token\n");
   spoold_.Configure("admin: { address: 0.0.0.0:0 }\n" + std::string(kOut));
-  EXPECT_FALSE(spoold_.Start({"timeout", "10"}));
+  EXPECT_EQ(spoold_.RunToEnd(), 78);
   EXPECT_THAT(spoold_.Log(), HasSubstr("without TLS"));
   spoold_.Configure("admin: { address: 0.0.0.0:0, tls: { $TLS } }\n" + std::string(kOut));
-  EXPECT_FALSE(spoold_.Start({"timeout", "10"}));
+  EXPECT_EQ(spoold_.RunToEnd(), 78);
   EXPECT_THAT(spoold_.Log(), HasSubstr("at least one token"));
+  spoold_.Configure("admin: { address: 127.0.0.1:0, tokens: [ { file: $DIR/none } ] }\n" +
+                    std::string(kOut));
+  EXPECT_EQ(spoold_.RunToEnd(), 78);
+  EXPECT_THAT(spoold_.Log(), HasSubstr("none cannot be read"));
   spoold_.Configure(
       "admin: { address: 0.0.0.0:0, tls: { $TLS },\n"
       "  tokens: [ { file: $DIR/op, role: operator } ] }\n"

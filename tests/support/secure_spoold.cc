@@ -83,6 +83,11 @@ void SecureSpoold::Configure(std::string text) {
   return ::testing::AssertionSuccess();
 }
 
+int SecureSpoold::RunToEnd() {
+  Spoold process({"--config", dir / "spool.yaml", "--data-dir", dir / "data"}, dir / "log");
+  return process.Wait(std::chrono::seconds(20));
+}
+
 int SecureSpoold::Stop() {
   process_->Signal(SIGTERM);
   return process_->Wait(std::chrono::seconds(30));

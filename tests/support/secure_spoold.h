@@ -34,6 +34,8 @@ class SecureSpoold {
   // Until its log tells that it is up. `under` as Spoold's.
   ::testing::AssertionResult Start(const std::vector<std::string>& under = {});
   int Stop();
+  // Of a start that is to fail: its exit status; -1 if it goes on.
+  int RunToEnd();
 
   std::string ingest() const { return ingest_; }  // "127.0.0.1:41233"
   std::string admin() const { return admin_; }
