@@ -42,6 +42,7 @@ void WriteStream(JsonWriter& out, const StreamStatus& stream) {
       .Field("oldest", stream.oldest)
       .Field("newest", stream.newest)
       .Field("first_sequence", stream.first)
+      .Field("needed_bytes", stream.needed_bytes)
       .Field("full", stream.full)
       .Field("evicted", stream.evicted)
       .Key("retention")

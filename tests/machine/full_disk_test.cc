@@ -108,7 +108,8 @@ TEST_F(FullDisk, SettledEventsGoFirstAndThenTheOldestOfStreamsThatSaySo) {
   EXPECT_EQ(MetricOf(admin_, "spool_target_events_total{target=\"hook\",outcome=\"expired\"}"),
             static_cast<double>(undelivered()));
   uint64_t marked = 0;
-  for (const json& marker : Call("GET", admin_, "/api/v1/markers").Json()["items"]) {
+  const json markers = Call("GET", admin_, "/api/v1/markers").Json();
+  for (const json& marker : markers["items"]) {
     if (marker["cause"] == "disk") marked += marker["undelivered"].get<uint64_t>();
   }
   // The batch in hand is delivered although it has been evicted meanwhile.
