@@ -71,7 +71,8 @@ class Cursor {
   virtual void Observe(Sequence next) = 0;
 
   // An operator's skip: everything below `to` that is not settled counts as skipped, or as evicted
-  // if retention had taken it before; a marker says what. Synced. kInvalid if `to` is behind the cursor or beyond the end.
+  // if retention had taken it before; a marker says what. Synced. kInvalid if `to` is behind the
+  // cursor or beyond the end.
   virtual Status SkipTo(Sequence to, std::string_view cause) = 0;
 
   // A dead letter's retry ended well: removes it and moves one from dead_lettered to delivered

@@ -44,8 +44,8 @@ Status MakeNewDirectory(const std::string& dir);
 // RocksDB's recovery writes, so it cannot open a full volume: DIR/RESERVE is room for that. Frees
 // it when less than `bytes` are free. 0 does nothing.
 void FreeReserve(const std::string& dir, uint64_t bytes);
-// kStorage while there is less room than opening the database in DIR/db can take: it would fail half
-// way, or abort.
+// kStorage while there is less room than opening the database in DIR/db can take: it would fail
+// half way, or abort.
 Status CheckRoom(const std::string& dir);
 // Makes it again when there is room for it four times over and still `room` free afterwards.
 void KeepReserve(const std::string& dir, uint64_t bytes, uint64_t room);

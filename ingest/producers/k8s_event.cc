@@ -154,8 +154,7 @@ std::string_view ControllerName(const RecordContext& context, const JsonMember* 
   return {};
 }
 
-Hash128 IdOf(const Fields& f, std::string_view cluster,
-             std::string_view text, bool has_time) {
+Hash128 IdOf(const Fields& f, std::string_view cluster, std::string_view text, bool has_time) {
   if (!f.uid.empty() && !f.resource_version.empty()) {
     return IdentityOf("event", {cluster, f.uid, f.resource_version});
   }

@@ -17,8 +17,7 @@
 namespace spool::testing {
 namespace {
 
-const std::filesystem::path kDirectory =
-    std::filesystem::path(SourceDir()) / "tests/golden/ctl";
+const std::filesystem::path kDirectory = std::filesystem::path(SourceDir()) / "tests/golden/ctl";
 
 std::string ReadAll(const std::filesystem::path& path) {
   std::ifstream in(path);

@@ -1,5 +1,4 @@
 #include "tests/support/spoold_process.h"
-#include "tests/support/paths.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/support/app_http.h"
+#include "tests/support/paths.h"
 
 namespace spool::testing {
 
