@@ -23,6 +23,7 @@ void PowerHistory::Send(const PowerBatch& batch, uint64_t begun) {
   request.begun = begun;
   for (uint64_t n = batch.first; n < batch.first + batch.second; ++n) {
     request.events.push_back({n, PowerStreamOf(n), HashOf(PowerDataOf(n, batch))});
+    hashes_[n] = request.events.back().hash;
   }
   requests_[batch.first] = history_.requests.size();
   history_.requests.push_back(std::move(request));
@@ -38,6 +39,7 @@ void PowerHistory::Hear(const std::string& line) {
       Delivery delivery;
       char colon = 0;
       std::istringstream(pair) >> delivery.number >> colon >> delivery.sequence;
+      delivery.hash = hashes_[delivery.number];
       history_.deliveries["hook"].push_back(delivery);
       ++delivered_;
     }
@@ -71,7 +73,7 @@ void PowerHistory::Hear(const std::string& line) {
 }
 
 void PowerHistory::HearFile(uint64_t number, uint64_t sequence) {
-  history_.deliveries["file"].push_back({number, sequence});
+  history_.deliveries["file"].push_back({number, sequence, hashes_[number]});
   ++delivered_;
 }
 

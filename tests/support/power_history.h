@@ -56,6 +56,9 @@ class PowerHistory {
   // What retention took, and what never was, would only make the next judgement slower.
   void Forget(const Found& found);
 
+  // By number, of what was sent. Deliveries are told without their bytes: that of the file is
+  // compared with the journal's where a life ends in order.
+  std::map<uint64_t, uint64_t> hashes_;
   History history_;
   std::map<uint64_t, size_t> requests_;  // by first number, the latest of that
   std::map<uint64_t, uint64_t> open_;    // of this life, without an answer: first number, count
