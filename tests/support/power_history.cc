@@ -82,6 +82,7 @@ void PowerHistory::BeginLife() {
   doubt_.swap(open_);
   open_.clear();
   began_.push_back(++tick_);
+  history_.restarts.push_back(tick_);
 }
 
 std::vector<PowerBatch> PowerHistory::TakeInDoubt() {
