@@ -12,6 +12,7 @@ namespace {
 constexpr std::chrono::seconds kSampleEvery{5};
 constexpr std::chrono::seconds kSampleSpanMin{20};  // less says too little
 constexpr std::chrono::minutes kSampleSpanMax{5};
+constexpr std::chrono::seconds kTellEvery{5};
 constexpr uint64_t kNoise = uint64_t{1} << 20;
 
 }  // namespace
@@ -66,20 +67,28 @@ void Volume::Look() {
   free_ = free;
   capacity_ = uint64_t{volume.f_blocks} * volume.f_frsize;
   const Room before = room_;
-  const Room now = marks_.Judge(free, before);
-  if (now == before) return;
-  room_ = now;
-  if (now > before) less_();
-  const log::Fields fields{{"free_bytes", free}, {"reserve_bytes", reserve_}};
-  if (now >= Room::kReserve && before < Room::kReserve) {
+  room_ = marks_.Judge(free, before);
+  if (room_ > before) less_();
+  Tell(free);
+}
+
+void Volume::Tell(uint64_t free_bytes) {
+  const Room now = room_;
+  const SteadyTime time = RealClock().Steady();
+  if (now == told_ || (now < told_ && time - told_at_ < kTellEvery)) return;
+  const Room before = told_;
+  told_ = now;
+  told_at_ = time;
+  const log::Fields fields{{"free_bytes", free_bytes}, {"reserve_bytes", reserve_}};
+  if (now == Room::kNone) {
+    log::Error("The volume has less free than half of the reserve; every new event is refused.",
+               fields);
+  } else if (now == Room::kReserve) {
     log::Error(
         "The volume has less free than the reserve; new events are refused, or old ones dropped "
         "where a stream says so.",
         fields);
-  } else if (now == Room::kNone) {
-    log::Error("The volume has less free than half of the reserve; every new event is refused.",
-               fields);
-  } else if (now < Room::kReserve && before >= Room::kReserve) {
+  } else if (before >= Room::kReserve) {
     log::Info("The volume has room again; new events are taken.", fields);
   } else if (now == Room::kTight) {
     log::Warn(

@@ -57,7 +57,9 @@ class Volume {
     less_ = std::move(told);
   }
 
-  // Asks the volume, and logs when its room has changed. Without an answer nothing changes.
+  // Asks the volume, and logs when its room has changed: what is worse at once, what is better once
+  // nothing was said for a while, or a disk at its mark would fill the log. Without an answer
+  // nothing changes.
   void Look();
   // So much was written since the last call: looks again long before that could be the reserve.
   void Wrote(uint64_t bytes);
@@ -72,11 +74,15 @@ class Volume {
   const RoomMarks& marks() const { return marks_; }
 
  private:
+  void Tell(uint64_t free_bytes);  // look_ held
+
   const std::string dir_;
   const uint64_t reserve_;
   const RoomMarks marks_;
   std::mutex look_;
   std::function<void()> less_ = [] {};  // guarded by look_
+  Room told_ = Room::kAmple;  // guarded by look_
+  SteadyTime told_at_{};      // guarded by look_
   std::atomic<Room> room_{Room::kAmple};
   std::atomic<uint64_t> free_{0};
   std::atomic<uint64_t> capacity_{0};
