@@ -149,7 +149,7 @@ TEST_F(FullDisk, AWriteThatFindsNoSpaceEndsTheProcessAndTheFullVolumeOpensAgain)
 
 // The volume is filled at once under load, again and again, and no reserve file is left in the end.
 TEST_F(FullDisk, AVolumeThatIsFilledAtOnceLosesNothing) {
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2; ++i) {
     auto spoold = Start("64MiB");
     ASSERT_TRUE(WaitReady()) << Told();
     load_->Begin({});

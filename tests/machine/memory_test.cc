@@ -40,7 +40,7 @@ class Memory : public OnAVolume {
 
 // SPOOL_MEMORY_COUNT: for how many seconds.
 TEST_F(Memory, StaysInItsBudgetUnderFullLoad) {
-  const FaultProfile profile("MEMORY", 15);
+  const FaultProfile profile("MEMORY", 10);
   MemoryGroup group(256 * kMiB);
   ASSERT_TRUE(group.ok()) << "a cgroup with a memory limit could not be made";
   slow_.Answer(503);

@@ -109,7 +109,7 @@ class StorageError : public Crash {
 };
 
 TEST_F(StorageError, EndsTheProcessWithinASecondAndLosesNothing) {
-  const FaultProfile profile("STORAGE", 30, seed_);
+  const FaultProfile profile("STORAGE", 21, seed_);
   int fired = 0;
   int missed = 0;
   std::map<std::string, int> kinds;
