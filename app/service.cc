@@ -229,9 +229,10 @@ Status ServiceImpl::Build() {
   if (const Status sources = StartSources(); !sources) return sources;
   if (const Status targets = StartTargets(); !targets) return targets;
   if (const Status replays = OpenReplays(); !replays) return replays;
+  // Ready is said when everything answers, or who waited for it would be refused by the admin API.
+  AttachAdmin();
   phase_ = Phase::kServing;
   for (const auto& source : sources_) source->Open();
-  AttachAdmin();
   return {};
 }
 

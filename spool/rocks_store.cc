@@ -58,6 +58,12 @@ class BackgroundErrors final : public rocksdb::EventListener {
     lock.unlock();
     if (told) told(error);
   }
+  // What failed is taken up by a new start only. The library's own recovery from a full
+  // volume would run against a journal that is closing, and asserts when it is refused again.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
   void Tell(std::function<void(const Error&)> told) {
     std::unique_lock lock(mutex_);
     told_ = told;

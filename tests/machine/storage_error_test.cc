@@ -46,7 +46,7 @@ class StorageError : public Crash {
            (wish.from_start ? ", from the start on" : ", under load") + ", first refused " +
            shim_.control().path;
   }
-  static bool IsEnd(int exit) { return exit == 74 || exit == 128 + SIGABRT; }
+  static bool IsEnd(int exit) { return exit == 74; }
 
   // One life in which the call is refused; whether it was reached.
   bool Live(const Wish& wish, std::map<int, int>& exits) {

@@ -212,7 +212,6 @@ void JournalDriver::Send(std::vector<SentEvent> events, const char* origin) {
       request.stored = result->stored;
       request.duplicates = result->duplicates;
       if (result->stored > 0) history_.synced = std::max(history_.synced, request.begun);
-      if (on_acknowledged) on_acknowledged(request);
     } else if (result.error().code != Code::kStorage) {
       request.outcome = SentRequest::Outcome::kRefused;
     }

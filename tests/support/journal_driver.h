@@ -4,7 +4,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -64,9 +63,6 @@ class JournalDriver {
   bool an_append_was_never_answered() const { return unanswered_; }
   // Without the watermark, a log that is too short is taken for whole: for controls.
   void WithoutWatermark() { without_watermark_ = true; }
-
-  // Called with each acknowledged request, on the committer's thread. Set it before Open.
-  std::function<void(const SentRequest&)> on_acknowledged;
 
   static std::string DataOf(uint64_t number);
 
