@@ -183,6 +183,14 @@ void SetStart(const FieldValue& start, TargetConfig& out) {
   }
 }
 
+// A broker answers for many messages at once: what an attempt costs beside them shrinks with its
+// size.
+void BatchForABroker(const Values& target, TargetSettings& settings) {
+  const Values& batch = target.In("batch");
+  if (!batch.Written("events")) settings.batch.events = 5000;
+  if (!batch.Written("bytes")) settings.batch.bytes = size_t{4} << 20;
+}
+
 }  // namespace
 
 TargetConfig BuildTarget(const Values& target, ConfigProblems& problems) {
@@ -213,12 +221,10 @@ TargetConfig BuildTarget(const Values& target, ConfigProblems& problems) {
     settings.sink.of = std::move(webhook);
   } else if (settings.type == "nats") {
     settings.sink.of = BuildNats(target, problems);
+    BatchForABroker(target, settings);
   } else if (settings.type == "kafka") {
     settings.sink.of = BuildKafka(target, problems);
-    // A broker answers for whole requests: what an attempt costs beside them shrinks with its size.
-    const Values& batch = target.In("batch");
-    if (!batch.Written("events")) settings.batch.events = 5000;
-    if (!batch.Written("bytes")) settings.batch.bytes = size_t{4} << 20;
+    BatchForABroker(target, settings);
   } else if (settings.type == "file") {
     settings.sink.of = FileSettings{target.Text("path")};
   } else if (settings.type == "stdout") {

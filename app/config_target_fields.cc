@@ -97,7 +97,8 @@ Variant Webhook() {
 
 Variant Nats() {
   return {.word = "nats",
-          .help = "Publishes to NATS JetStream, each event acknowledged and with `Nats-Msg-Id`.",
+          .help = "Publishes to NATS JetStream, each event acknowledged and with `Nats-Msg-Id`. Unless "
+                  "`batch` says otherwise, `batch.events` is 5000 and `batch.bytes` 4MiB.",
           .fields = {
               {.name = "url", .type = kUrl, .fallback = "nats://127.0.0.1:4222",
                .words = {"nats"}, .help = "The server.", .example = "nats://nats:4222"},

@@ -54,8 +54,10 @@ void HideMemory() {
 // full load without this, 140 with it. Before any thread starts.
 void KeepMemoryTogether() {
   mallopt(M_ARENA_MAX, 2);
-  mallopt(M_MMAP_THRESHOLD,
-          512 << 10);  // bodies and chunks go back to the system when they are freed
+  // Large bodies and chunks go back to the system when they are freed. What is smaller is needed
+  // again at once: giving it back for each request took a tenth of the processor's time.
+  mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
 void DieWithoutMemory() {
