@@ -42,6 +42,8 @@ struct CursorState {
   uint64_t ended = 0;
   bool certain = true;
   bool synced = false;  // was promised to be durable
+  // Only the sum of what was evicted and what was skipped is known: a skip that failed.
+  bool sum_of_passed = false;
 };
 
 // What a target was given.

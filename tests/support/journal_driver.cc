@@ -299,8 +299,9 @@ void JournalDriver::Skip(Target& target) {
   if (done) {
     wanted = StateOf(cursor);
   } else {
-    // What would have been skipped is not known here; only a failed disk can fail it.
+    // How much of it retention had taken by then is not known here; only a failed disk can fail it.
     wanted.next = to.value;
+    wanted.sum_of_passed = true;
     auto page = journal_->NewReader(cursor.streams())->Read(cursor.next(), {10, size_t{8} << 20});
     if (!page) return;
     for (const LostRange& lost : page->lost) {
