@@ -260,8 +260,11 @@ void AdminApi::Impl::FeedEvents(const QueryParams& params, const AdminParts& par
 net::HttpResponse AdminApi::Impl::Own(const Route& route, const net::HttpRequest& request,
                                       const AdminParts* parts) {
   const QueryParams params = *QueryParams::Parse(request.query);
-  if (route.info.path == "/health") return Health(params, false, parts);
-  if (route.info.path == "/ready") return Health(params, true, parts);
+  if (route.info.path == "/health" || route.info.path == "/ready") {
+    net::HttpResponse response = Health(params, route.info.path == "/ready", parts);
+    response.probe = true;
+    return response;
+  }
   if (route.info.path == "/metrics") {
     return {.status = 200,
             .content_type = "text/plain; version=0.0.4; charset=utf-8",

@@ -93,8 +93,8 @@ void WriteSource(JsonWriter& out, const SourceStatus& source) {
       .Field("events", source.events)
       .Field("duplicates", source.duplicates)
       .Field("quarantined", source.quarantined)
-      .Field("throttled", source.throttled)
-      .Field("rejected", source.rejected)
+      .Field("throttled", source.refused.quota)
+      .Field("rejected", source.refused.total())
       .Field("bytes", source.bytes)
       .Field("last_event", source.last_event)
       .EndObject();

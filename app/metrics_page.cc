@@ -36,8 +36,15 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
     out.Gauge("spool_source_last_event_timestamp_seconds",
               "When the source last stored an event; 0 before the first.", labels(),
               Seconds(status.last_event));
-    out.Counter("spool_ingest_requests_total", "Requests that carried events, or tried to.",
-                labels(), Real(status.requests));
+    for (const auto& [code, count] : server.answers) {
+      out.Counter("spool_ingest_requests_total", "Requests that were answered, by status.",
+                  labels("code", std::to_string(code).c_str()), Real(count));
+    }
+    if (!server.seconds.counts.empty()) {
+      out.Histogram("spool_ingest_request_duration_seconds",
+                    "From a whole request to its answer, the commit included.", labels(),
+                    server.seconds);
+    }
     const char* events = "Events of requests that were answered, by what became of them.";
     out.Counter("spool_ingest_events_total", events, labels("result", "stored"),
                 Real(status.events));
@@ -47,19 +54,21 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                 Real(status.quarantined));
     out.Counter("spool_ingest_bytes_total", "Bytes of request bodies after decompression.",
                 labels(), Real(status.bytes));
-    const char* rejected = "Requests that were refused, by who refused them.";
-    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "refused"),
-                Real(status.refused));
-    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "quota"),
-                Real(status.throttled));
-    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "overload"),
-                Real(server.shed));
-    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "malformed"),
-                Real(server.malformed));
-    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "connections"),
-                Real(server.refused));
-    out.Counter("spool_ingest_rejected_total", rejected, labels("reason", "denied"),
-                Real(status.denied));
+    const Refusals& refused = status.refused;
+    const std::array<std::pair<const char*, uint64_t>, 8> reasons{
+        {{"malformed", refused.malformed},
+         {"too_large", refused.too_large},
+         {"auth", refused.auth},
+         {"quota", refused.quota},
+         {"full", refused.full},
+         {"overload", refused.overload},
+         {"unavailable", refused.unavailable},
+         {"connections", refused.connections}}};
+    for (const auto& [reason, count] : reasons) {
+      out.Counter("spool_ingest_rejected_total",
+                  "Requests that were refused, and connections that were closed, by why.",
+                  labels("reason", reason), Real(count));
+    }
     out.Gauge("spool_ingest_in_flight_bytes", "Bytes of request bodies in memory.", labels(),
               Real(server.in_flight_bytes));
     out.Gauge("spool_ingest_connections", "Connections that are open.", labels(),
@@ -107,10 +116,13 @@ void WriteJournal(MetricsWriter& out, const AdminParts& parts) {
               Real(counters.commits));
   out.Counter("spool_journal_commit_events_total", "Events stored by group commits.", {},
               Real(counters.commit_events));
-  out.Counter("spool_journal_commit_seconds_total", "Time spent in commits, packing included.", {},
-              Seconds(counters.commit_micros));
-  out.Counter("spool_journal_fsync_seconds_total", "Time spent inside synced writes.", {},
-              Seconds(counters.sync_micros));
+  out.Histogram("spool_journal_commit_duration_seconds",
+                "Of a group commit, from its first event to its being durable and visible.", {},
+                counters.commit_seconds);
+  out.Histogram("spool_journal_fsync_duration_seconds", "Of a commit, the synced write.", {},
+                counters.sync_seconds);
+  out.Histogram("spool_journal_commit_events", "Events that share a commit.", {},
+                counters.commit_sizes);
   out.Counter("spool_journal_duplicates_total", "Repeats that were not stored again.", {},
               Real(counters.duplicates));
   out.Counter("spool_journal_raw_bytes_total", "Bytes of events before compression.", {},
@@ -142,9 +154,75 @@ void WriteStreams(MetricsWriter& out, const AdminParts& parts) {
               Seconds(stream.newest));
     out.Gauge("spool_stream_full", "1 while new events of the stream are refused.", labels,
               stream.full ? 1 : 0);
-    out.Counter("spool_stream_expired_events_total", "Events that retention removed.", labels,
+    out.Gauge("spool_stream_head_sequence", "The sequence after the newest event.", labels,
+              Real(stream.end.value));
+    out.Counter("spool_stream_removed_events_total", "Events that retention ever removed.", labels,
                 Real(stream.evicted));
+    for (size_t why = 0; why < Expired::kCauses; ++why) {
+      const auto count = [&](const char* delivered, uint64_t value) {
+        MetricLabels all = labels;
+        all.emplace_back("reason", Expired::kNames[why]);
+        all.emplace_back("delivered", delivered);
+        out.Counter("spool_stream_expired_events_total",
+                    "Events that retention removed since the start, by why; delivered=\"false\": "
+                    "before every target had them.",
+                    std::move(all), Real(value));
+      };
+      count("true", stream.expired.delivered[why]);
+      count("false", stream.expired.undelivered[why]);
+    }
   }
+}
+
+void WriteStore(MetricsWriter& out, const AdminParts& parts) {
+  const StoreStatus store = parts.journal.Store();
+  out.Gauge("spool_rocksdb_write_stopped", "1 while writes wait for the database's own work.", {},
+            store.stopped ? 1 : 0);
+  out.Gauge("spool_rocksdb_delayed_write_bytes_per_second",
+            "What writes are slowed down to; 0 when they are not.", {},
+            Real(store.delayed_write_rate));
+  out.Gauge("spool_rocksdb_memtable_bytes", "Bytes that are in no table yet.", {},
+            Real(store.memtable_bytes));
+  out.Gauge("spool_rocksdb_pending_compaction_bytes", "Bytes that wait to be rewritten.", {},
+            Real(store.pending_compaction_bytes));
+  out.Gauge("spool_rocksdb_table_bytes", "Bytes of tables.", {}, Real(store.table_bytes));
+  out.Gauge("spool_rocksdb_block_cache_bytes", "Bytes of tables that are kept in memory.", {},
+            Real(store.block_cache_bytes));
+  out.Gauge("spool_rocksdb_running_compactions", "Compactions under way.", {},
+            Real(store.running_compactions));
+  out.Gauge("spool_rocksdb_running_flushes", "Flushes under way.", {}, Real(store.running_flushes));
+}
+
+// What the forwarder did since the start.
+void WriteAttempts(MetricsWriter& out, const std::string& target, const PumpCounters& counters) {
+  const auto labels = [&](const char* key = nullptr, std::string_view value = {}) {
+    MetricLabels out{{"target", target}};
+    if (key != nullptr) out.emplace_back(key, value);
+    return out;
+  };
+  for (size_t i = 0; i < PumpCounters::kAttempts; ++i) {
+    out.Counter("spool_target_attempts_total",
+                "Deliveries of batches, by the gravest of what became of their events.",
+                labels("outcome", PumpCounters::kAttemptNames[i]), Real(counters.attempts[i]));
+  }
+  for (size_t i = 0; i < PumpCounters::kBurials; ++i) {
+    out.Counter("spool_dlq_added_total", "Events that became dead letters, by why.",
+                labels("reason", PumpCounters::kBurialNames[i]), Real(counters.buried[i]));
+  }
+  const char* redriven = "Dead letters that were sent again, by what became of them.";
+  out.Counter("spool_dlq_redriven_total", redriven, labels("result", "delivered"),
+              Real(counters.redriven));
+  out.Counter("spool_dlq_redriven_total", redriven, labels("result", "failed"),
+              Real(counters.redrive_failures));
+  out.Gauge("spool_target_in_flight_events", "Events of the delivery that is under way.", labels(),
+            Real(counters.in_flight));
+  out.Counter("spool_target_busy_seconds_total", "Time spent in deliveries.", labels(),
+              counters.attempt_seconds.sum);
+  out.Histogram("spool_target_request_duration_seconds", "Of a delivery of one batch.", labels(),
+                counters.attempt_seconds);
+  out.Histogram("spool_target_delivery_latency_seconds",
+                "From an event's acceptance to the target's yes.", labels(),
+                counters.latency_seconds);
 }
 
 void WriteTarget(MetricsWriter& out, const TargetStatus& target) {
@@ -183,8 +261,6 @@ void WriteTarget(MetricsWriter& out, const TargetStatus& target) {
             "Accepted less delivered, filtered, dead-lettered, evicted, skipped and pending: "
             "anything but 0 is a loss.",
             labels(), Real(account.accepted) - Real(account.settled() + account.pending));
-  out.Counter("spool_target_attempts_total", "Deliveries that were tried.", labels(),
-              Real(target.pump.attempts));
   out.Counter("spool_target_retries_total", "Events whose delivery had to be repeated.", labels(),
               Real(account.retries));
   for (const TargetState state :
@@ -269,10 +345,14 @@ std::string MetricsPage(const AdminContext& context, const AdminParts* parts,
     WriteTls(out, *parts);
     WriteJournal(out, *parts);
     WriteStreams(out, *parts);
-    for (const auto& [name, forwarder] : parts->targets) WriteTarget(out, forwarder->status());
+    for (const auto& [name, forwarder] : parts->targets) {
+      WriteTarget(out, forwarder->status());
+      WriteAttempts(out, name, forwarder->counters());
+    }
     WriteDeadLetters(out, *parts);
     WriteReplays(out, *parts);
     WriteDisk(out, *parts);
+    WriteStore(out, *parts);
     out.Gauge("spool_api_waiting_requests",
               "Requests to the admin API that wait for events to come.", {},
               Real(waiting_requests));

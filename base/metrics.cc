@@ -52,26 +52,27 @@ uint64_t OpenFiles() {
 
 }  // namespace
 
-void DurationHistogram::Observe(int64_t micros) {
-  if (micros < 0) micros = 0;
+void Histogram::Observe(int64_t value, uint64_t times) {
+  if (value < 0) value = 0;
   size_t bucket = 0;
-  while (bucket < kBuckets && micros > (int64_t{500} << bucket)) ++bucket;
-  counts_[bucket].fetch_add(1, std::memory_order_relaxed);
-  sum_micros_.fetch_add(micros, std::memory_order_relaxed);
-}
-
-DurationHistogram::Snapshot DurationHistogram::snapshot() const {
-  Snapshot result;
-  for (size_t i = 0; i < counts_.size(); ++i) {
-    result.counts[i] = counts_[i].load(std::memory_order_relaxed);
+  int64_t bound = scale_.first;
+  while (bucket < scale_.buckets && value > bound) {
+    ++bucket;
+    bound <<= scale_.doublings;
   }
-  result.sum_seconds = static_cast<double>(sum_micros_.load(std::memory_order_relaxed)) / 1e6;
-  return result;
+  counts_[bucket].fetch_add(times, std::memory_order_relaxed);
+  sum_.fetch_add(value * static_cast<int64_t>(times), std::memory_order_relaxed);
 }
 
-double DurationHistogram::UpperBoundSeconds(size_t bucket) {
-  if (bucket >= kBuckets) return std::numeric_limits<double>::infinity();
-  return static_cast<double>(int64_t{500} << bucket) / 1e6;
+Histogram::Snapshot Histogram::snapshot() const {
+  Snapshot result;
+  int64_t bound = scale_.first;
+  for (size_t i = 0; i <= scale_.buckets; ++i, bound <<= scale_.doublings) {
+    if (i < scale_.buckets) result.bounds.push_back(static_cast<double>(bound) * scale_.unit);
+    result.counts.push_back(counts_[i].load(std::memory_order_relaxed));
+  }
+  result.sum = static_cast<double>(sum_.load(std::memory_order_relaxed)) * scale_.unit;
+  return result;
 }
 
 struct MetricsWriter::Impl {
@@ -130,16 +131,18 @@ void MetricsWriter::Gauge(std::string_view name, std::string_view help, MetricLa
 }
 
 void MetricsWriter::Histogram(std::string_view name, std::string_view help, MetricLabels labels,
-                              const DurationHistogram::Snapshot& snapshot) {
+                              const Histogram::Snapshot& snapshot) {
   prometheus::MetricFamily& family = impl_->Family(name, help, prometheus::MetricType::Histogram);
   prometheus::ClientMetric::Histogram& histogram = Impl::Add(family, std::move(labels)).histogram;
   uint64_t cumulative = 0;
   for (size_t i = 0; i < snapshot.counts.size(); ++i) {
     cumulative += snapshot.counts[i];
-    histogram.bucket.push_back({cumulative, DurationHistogram::UpperBoundSeconds(i)});
+    histogram.bucket.push_back({cumulative, i < snapshot.bounds.size()
+                                                ? snapshot.bounds[i]
+                                                : std::numeric_limits<double>::infinity()});
   }
   histogram.sample_count = cumulative;
-  histogram.sample_sum = snapshot.sum_seconds;
+  histogram.sample_sum = snapshot.sum;
 }
 
 void MetricsWriter::Process() {

@@ -15,21 +15,34 @@ namespace spool {
 
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
-// Counts durations in fixed buckets: 0.5 ms · 2^n up to 8 s, and more. Any thread, lock-free.
-class DurationHistogram {
+// Counts observations in buckets whose bounds grow by a fixed factor. Any thread, lock-free.
+class Histogram {
  public:
-  static constexpr size_t kBuckets = 15;  // 0.0005, 0.001, ... 8.192 seconds
-  void Observe(int64_t micros);
+  struct Scale {
+    int64_t first;   // the lowest bound, in what is observed
+    int doublings;   // from one bound to the next
+    size_t buckets;  // at most kBucketsMax; what is more is counted as well
+    double unit;     // of what is observed, in what is shown
+  };
+  static constexpr size_t kBucketsMax = 17;
+  static constexpr Scale kBriefly{500, 1, 15, 1e-6};    // microseconds: 0.5 ms, 1 ms … 8.192 s
+  static constexpr Scale kForHours{1000, 2, 13, 1e-6};  // microseconds: 1 ms, 4 ms … 4.7 h
+  static constexpr Scale kCounts{1, 1, 17, 1};          // 1, 2, 4 … 65,536
+
+  explicit Histogram(Scale scale) : scale_(scale) {}
+  // Below 0 counts as 0.
+  void Observe(int64_t value, uint64_t times = 1);
   struct Snapshot {
-    std::array<uint64_t, kBuckets + 1> counts{};  // per bucket, the last is +Inf; not cumulative
-    double sum_seconds = 0;
+    std::vector<double> bounds;    // upper ones, in what is shown, without +Inf
+    std::vector<uint64_t> counts;  // one more: the last is +Inf; not cumulative
+    double sum = 0;
   };
   Snapshot snapshot() const;
-  static double UpperBoundSeconds(size_t bucket);
 
  private:
-  std::array<std::atomic<uint64_t>, kBuckets + 1> counts_{};
-  std::atomic<int64_t> sum_micros_{0};
+  const Scale scale_;
+  std::array<std::atomic<uint64_t>, kBucketsMax + 1> counts_{};
+  std::atomic<int64_t> sum_{0};
 };
 
 // Collects one scrape. A name keeps the type and help it was first written with. One thread.
@@ -40,7 +53,7 @@ class MetricsWriter {
   void Counter(std::string_view name, std::string_view help, MetricLabels labels, double value);
   void Gauge(std::string_view name, std::string_view help, MetricLabels labels, double value);
   void Histogram(std::string_view name, std::string_view help, MetricLabels labels,
-                 const DurationHistogram::Snapshot& snapshot);
+                 const Histogram::Snapshot& snapshot);
   // Adds process_* (resident memory, CPU seconds, open files, start time).
   void Process();
   // Text format 0.0.4.

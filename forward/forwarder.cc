@@ -34,6 +34,7 @@ class ForwarderImpl final : public Forwarder {
 
   void Stop(SteadyTime deadline) override;
   TargetStatus status() const override;
+  PumpCounters counters() const override { return pump_.counters(); }
   Status Pause() override { return SetPaused(true); }
   Status Resume() override { return SetPaused(false); }
   Status SkipTo(Sequence to) override;

@@ -50,8 +50,9 @@ class Forwarder {
   static constexpr Millis kStopGrace{5000};
 
   virtual TargetStatus status() const = 0;
-  virtual Status Pause() = 0;   // durable; the batch in hand is finished first
-  virtual Status Resume() = 0;  // durable; also ends a backoff or hold at once
+  virtual PumpCounters counters() const = 0;  // since the start
+  virtual Status Pause() = 0;                 // durable; the batch in hand is finished first
+  virtual Status Resume() = 0;                // durable; also ends a backoff or hold at once
   // Done by the forwarder's thread; cuts an attempt that is under way, whose events may have
   // arrived all the same. Errors as Cursor::SkipTo; kCancelled when stopping.
   virtual Status SkipTo(Sequence to) = 0;

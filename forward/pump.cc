@@ -184,7 +184,11 @@ std::optional<Step> Pump::Impl::Redrive(SteadyTime now, std::stop_token stop) {
   bucket_.Take(1);
   ++current_.attempts;
   std::string last_error;
-  Status status = redriver_.Attempt(clock_, options_.attempt_deadline, stop, &last_error);
+  meters_.Begin(1);
+  std::optional<bool> arrived;
+  Status status = redriver_.Attempt(clock_, options_.attempt_deadline, stop, &last_error, &arrived);
+  meters_.End(clock_.Steady() - now);
+  if (status && arrived) meters_.Redriven(*arrived);
   if (!status) return Break(status.error());
   if (!last_error.empty()) {
     current_.last_error = std::move(last_error);
@@ -219,6 +223,7 @@ bool Pump::lingering() const { return impl_->lingering(); }
 Sequence Pump::next() const { return impl_->next(); }
 const std::optional<Error>& Pump::error() const { return impl_->error(); }
 PumpStatus Pump::status() const { return impl_->status(); }
+PumpCounters Pump::counters() const { return impl_->counters(); }
 void Pump::Reset() { impl_->Reset(); }
 void Pump::RetryNow() { impl_->RetryNow(); }
 void Pump::LookForWanted() { impl_->LookForWanted(); }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "forward/pump_meters.h"
 #include "forward/retry.h"
 #include "forward/route.h"
 #include "forward/sink.h"
@@ -59,7 +60,7 @@ struct PumpStatus {
   uint64_t attempts = 0;
 };
 
-// One thread for Run; status() from any.
+// One thread for Run; status() and counters() from any.
 class Pump {
  public:
   // All references must outlive the pump.
@@ -78,6 +79,7 @@ class Pump {
   Sequence next() const;
   const std::optional<Error>& error() const;
   PumpStatus status() const;
+  PumpCounters counters() const;
   // Forgets the batch in hand, any wait and any error, so that the next Run reads from the cursor
   // again (after a skip).
   void Reset();

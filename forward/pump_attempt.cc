@@ -4,6 +4,36 @@
 #include "forward/pump_impl.h"
 
 namespace spool {
+namespace {
+
+// Events of a chunk were accepted together: they are counted together.
+class Arrivals {
+ public:
+  Arrivals(PumpMeters& meters, SystemTime now) : meters_(meters), now_(now) {}
+  ~Arrivals() { Count(); }
+  Arrivals(const Arrivals&) = delete;
+  Arrivals& operator=(const Arrivals&) = delete;
+  void Add(SystemTime accepted) {
+    if (accepted != accepted_) {
+      Count();
+      accepted_ = accepted;
+    }
+    ++events_;
+  }
+
+ private:
+  void Count() {
+    if (events_ > 0) meters_.Arrived(now_ - accepted_, events_);
+    events_ = 0;
+  }
+
+  PumpMeters& meters_;
+  const SystemTime now_;
+  SystemTime accepted_;
+  uint64_t events_ = 0;
+};
+
+}  // namespace
 
 // Accept times rise with the sequence, so the old ones are in front.
 void Pump::Impl::ExpireOld() {
@@ -12,18 +42,19 @@ void Pump::Impl::ExpireOld() {
   for (size_t i = hand_.NextPending(0); i != std::string::npos; i = hand_.NextPending(i + 1)) {
     if (!journal_.dead_letters().HasRoom(options_.target)) return;  // late is better than lost
     if (hand_.at(i).event->accepted + options_.age_max >= now) return;
-    Bury(i, "max_age", Outcome(), now);
+    Bury(i, PumpCounters::kMaxAge, Outcome(), now);
   }
 }
 
-void Pump::Impl::Bury(size_t index, std::string_view reason, const Outcome& outcome,
+void Pump::Impl::Bury(size_t index, PumpCounters::Burial why, const Outcome& outcome,
                       SystemTime now) {
+  meters_.Buried(why);
   const Hand::Item& item = hand_.at(index);
   const EventView& event = *item.event;
   DeadLetter letter;
   letter.id = {options_.target, event.sequence, options_.replay};
   letter.event_id = event.id;
-  letter.reason = reason;
+  letter.reason = PumpCounters::kBurialNames[why];
   letter.code = outcome.code;
   letter.excerpt = PrintableExcerpt(outcome.excerpt);
   letter.attempts = item.attempts;
@@ -60,7 +91,10 @@ Step Pump::Impl::Attempt(SteadyTime now, std::stop_token stop) {
     outcome.retry_after.reset();
   }
   ++current_.attempts;
+  meters_.Begin(messages_.size());
+  const SteadyTime begun = clock_.Steady();
   sink_.Deliver(messages_, outcomes_, now + options_.attempt_deadline, stop);
+  meters_.End(clock_.Steady() - begun);
 
   const SystemTime answered = clock_.Now();
   const Tally tally = Judge(answered);
@@ -78,6 +112,7 @@ Step Pump::Impl::Attempt(SteadyTime now, std::stop_token stop) {
 Pump::Impl::Tally Pump::Impl::Judge(SystemTime now) {
   Tally tally;
   bool answered_before = false;
+  Arrivals arrivals(meters_, journal_.AgeNow());
   for (size_t i = 0; i < outcomes_.size(); ++i) {
     const Outcome& outcome = outcomes_[i];
     if (answered_before && outcome.verdict == Verdict::kRetry && outcome.code.empty() &&
@@ -93,6 +128,7 @@ Pump::Impl::Tally Pump::Impl::Judge(SystemTime now) {
     if (verdict == Verdict::kDelivered || verdict == Verdict::kDuplicate) {
       ++hand_.at(indices_[i]).attempts;
       ++tally.delivered;
+      arrivals.Add(hand_.at(indices_[i]).event->accepted);
       hand_.Settle(indices_[i],
                    verdict == Verdict::kDelivered ? Fate::kDelivered : Fate::kDuplicate);
       continue;
@@ -124,13 +160,14 @@ void Pump::Impl::JudgeFailure(size_t i, SystemTime now, Tally& tally) {
   const bool alone = outcomes_.size() == 1;
   bool graver = tally.failure == nullptr;
   switch (outcome.verdict) {
-    case Verdict::kReject: Bury(indices_[i], "rejected", outcome, now); break;
+    case Verdict::kReject: Bury(indices_[i], PumpCounters::kRejected, outcome, now); break;
     case Verdict::kTooLarge:
     case Verdict::kRefusedTogether: {
       const bool too_large = outcome.verdict == Verdict::kTooLarge;
       if (alone) {
         tally.isolated = true;
-        Bury(indices_[i], too_large ? "too_large" : "rejected", outcome, now);
+        Bury(indices_[i], too_large ? PumpCounters::kTooLarge : PumpCounters::kRejected, outcome,
+             now);
       } else {
         ++tally.unsettled;
         ++tally.flagged;
@@ -168,6 +205,10 @@ void Pump::Impl::Resize(const Tally& tally) {
 
 // The state that follows from an attempt, and how long to wait.
 void Pump::Impl::Conclude(const Tally& tally, SystemTime now) {
+  meters_.Attempted(tally.hold                 ? PumpCounters::kHold
+                    : tally.retry              ? PumpCounters::kRetry
+                    : tally.failure != nullptr ? PumpCounters::kRefused
+                                               : PumpCounters::kDelivered);
   if (tally.delivered > 0) current_.last_success_at = now;
   if (tally.failure != nullptr) {
     current_.last_error = Describe(*tally.failure);

@@ -29,6 +29,7 @@ class Pump::Impl {
     const std::lock_guard lock(mutex_);
     return published_;
   }
+  PumpCounters counters() const { return meters_.counters(); }
   void Reset();
   void RetryNow();
   void LookForWanted() { redriver_.Look(); }
@@ -57,7 +58,7 @@ class Pump::Impl {
   Tally Judge(SystemTime now);
   void HoldWithoutRoom(Outcome& outcome, bool alone) const;
   void JudgeFailure(size_t i, SystemTime now, Tally& tally);
-  void Bury(size_t index, std::string_view reason, const Outcome& outcome, SystemTime now);
+  void Bury(size_t index, PumpCounters::Burial why, const Outcome& outcome, SystemTime now);
   void Resize(const Tally& tally);
   void Conclude(const Tally& tally, SystemTime now);
   bool Advance();
@@ -89,6 +90,7 @@ class Pump::Impl {
   std::vector<Outcome> outcomes_;
   Settlement settlement_;
 
+  PumpMeters meters_;
   PumpStatus current_;
   mutable std::mutex mutex_;  // guards published_
   PumpStatus published_;

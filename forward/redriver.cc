@@ -60,7 +60,7 @@ Result<bool> Redriver::Due(SteadyTime now) {
 }
 
 Status Redriver::Attempt(const Clock& clock, Millis attempt_deadline, std::stop_token stop,
-                         std::string* last_error) {
+                         std::string* last_error, std::optional<bool>* settled) {
   DeadLetter& letter = wanted_[next_];
   Outcome outcome;
   if (const auto view = letter.View(); !view) {
@@ -97,6 +97,7 @@ Status Redriver::Attempt(const Clock& clock, Millis attempt_deadline, std::stop_
   } else {
     backoff_.Reset();
   }
+  *settled = arrived;
   Status status = Settle(letter, outcome, clock.Now());
   Pass();
   return status;

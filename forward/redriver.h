@@ -39,9 +39,10 @@ class Redriver {
   Result<bool> Due(SteadyTime now);
 
   // One attempt for one letter. REQUIRES: Due. kStorage or kDamaged from the journal; what the
-  // target said goes into `last_error` (untouched on success).
+  // target said goes into `last_error` (untouched on success), and whether it arrived or failed
+  // again into `settled` (untouched when it is tried once more).
   Status Attempt(const Clock& clock, Millis attempt_deadline, std::stop_token stop,
-                 std::string* last_error);
+                 std::string* last_error, std::optional<bool>* settled);
 
  private:
   void Pass();  // on to the next one

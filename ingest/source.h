@@ -10,6 +10,21 @@
 
 namespace spool {
 
+// Requests that were not taken, each by one of these.
+struct Refusals {
+  uint64_t malformed = 0;    // no HTTP, no events, or no such path
+  uint64_t too_large = 0;    // 413
+  uint64_t auth = 0;         // for want of a token or a certificate (401, 403)
+  uint64_t quota = 0;        // beyond the source's quota (429)
+  uint64_t full = 0;         // a stream or the disk has no room (503)
+  uint64_t overload = 0;     // there is no memory now, or too much waits to be stored (503)
+  uint64_t unavailable = 0;  // starting, stopping, or storing failed (503)
+  uint64_t connections = 0;  // closed without an answer: too many connections
+  uint64_t total() const {
+    return malformed + too_large + auth + quota + full + overload + unavailable + connections;
+  }
+};
+
 struct SourceStatus {
   std::string name;
   std::string type;
@@ -19,12 +34,8 @@ struct SourceStatus {
   uint64_t events = 0;    // stored
   uint64_t duplicates = 0;
   uint64_t quarantined = 0;
-  uint64_t refused = 0;    // requests that the source itself refused (4xx, 5xx) but for these:
-  uint64_t throttled = 0;  // beyond its quota (429)
-  uint64_t denied = 0;     // for want of a token or a certificate (401, 403)
-  uint64_t rejected =
-      0;  // these three, and what was refused before: malformed, no room, connections
   uint64_t bytes = 0;
+  Refusals refused;
   std::optional<SystemTime> last_event;
 };
 

@@ -158,6 +158,11 @@ HttpServerStats Server::stats() const {
   stats.shed = shared_->shed;
   stats.denied = shared_->denied;
   stats.malformed = shared_->malformed;
+  for (size_t status = 0; status < shared_->answers.size(); ++status) {
+    const uint64_t count = shared_->answers[status].load(std::memory_order_relaxed);
+    if (count > 0) stats.answers.emplace_back(static_cast<int>(status), count);
+  }
+  stats.seconds = shared_->seconds.snapshot();
   return stats;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/result.h"
 #include "net/tls.h"
 
@@ -61,6 +62,7 @@ struct HttpResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   bool close = false;  // close the connection after it
+  bool probe = false;  // of health: kept out of the statistics
 };
 
 // RFC 9457 application/problem+json with our stable `code`; `offset` is the byte in the body where
@@ -114,6 +116,10 @@ struct HttpServerStats {
   uint64_t shed = 0;       // answered 503 for want of bytes
   uint64_t denied = 0;     // not admitted
   uint64_t malformed = 0;  // answered another 4xx before the handler saw them
+  // By status, rising, those that occurred; probes are not among them.
+  std::vector<std::pair<int, uint64_t>> answers;
+  // From a whole request to its answer, of what handlers answered; without probes.
+  Histogram::Snapshot seconds;
 };
 
 class HttpServer {

@@ -1,6 +1,8 @@
 // The threads that serve the connections of an HTTP server, without what they are made of.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <memory>
@@ -34,6 +36,11 @@ struct ServerShared {
     }
   }
 
+  void CountAnswer(int status) {
+    const auto at = std::min(static_cast<size_t>(status), answers.size() - 1);
+    answers[at].fetch_add(1, std::memory_order_relaxed);
+  }
+
   const HttpLimits limits;
   const HttpHandler handler;
   const HttpAdmission admit;              // may be empty
@@ -42,6 +49,8 @@ struct ServerShared {
   std::atomic<bool> stopping{false};
   std::atomic<size_t> open{0};
   std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, shed{0}, denied{0}, malformed{0};
+  std::array<std::atomic<uint64_t>, 600> answers{};  // by status
+  Histogram seconds{Histogram::kBriefly};
   std::mutex mutex;
   std::condition_variable drained;  // open is 0 and the server is stopping
 };

@@ -205,7 +205,7 @@ struct CommitQueue::Impl {
     const SteadyTime before = state.options.clock->Steady();
     auto written = state.Write(batch, true);
     state.volume->Wrote(counts.stored_bytes - stored_before);
-    counts.sync_micros += (state.options.clock->Steady() - before).count();
+    sync_seconds.Observe((state.options.clock->Steady() - before).count());
     return written;
   }
 
@@ -254,7 +254,8 @@ struct CommitQueue::Impl {
     if (written) {
       counts.commits += 1;
       counts.commit_events += next - first;
-      counts.commit_micros += (state.options.clock->Steady() - group.begun).count();
+      commit_seconds.Observe((state.options.clock->Steady() - group.begun).count());
+      commit_sizes.Observe(static_cast<int64_t>(next - first));
     }
     std::vector<Sequence> bases(state.streams.size());
     for (const Moved& change : moved) bases[change.stream->id.value] = change.base;
@@ -293,9 +294,12 @@ struct CommitQueue::Impl {
   bool no_more_groups = false;
 
   struct {
-    std::atomic<uint64_t> commits{0}, commit_events{0}, commit_micros{0}, sync_micros{0},
-        duplicates{0}, raw_bytes{0}, stored_bytes{0};
+    std::atomic<uint64_t> commits{0}, commit_events{0}, duplicates{0}, raw_bytes{0},
+        stored_bytes{0};
   } counts;
+  Histogram commit_seconds{Histogram::kBriefly};
+  Histogram sync_seconds{Histogram::kBriefly};
+  Histogram commit_sizes{Histogram::kCounts};
   std::jthread packer;
   std::jthread writer;
 };
@@ -321,8 +325,15 @@ void CommitQueue::Append(std::vector<Event> events, std::string_view origin, App
 
 Journal::Counters CommitQueue::counters() const {
   const auto& c = impl_->counts;
-  Journal::Counters out{c.commits,    c.commit_events, c.commit_micros, c.sync_micros,
-                        c.duplicates, c.raw_bytes,     c.stored_bytes,  0};
+  Journal::Counters out{c.commits,
+                        c.commit_events,
+                        c.duplicates,
+                        c.raw_bytes,
+                        c.stored_bytes,
+                        0,
+                        impl_->commit_seconds.snapshot(),
+                        impl_->sync_seconds.snapshot(),
+                        impl_->commit_sizes.snapshot()};
   std::lock_guard lock(impl_->mutex);
   out.queued_bytes = impl_->queued_bytes;
   return out;

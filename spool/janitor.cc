@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "spool/codec.h"
@@ -310,6 +311,11 @@ Status Janitor::Finish(Sweep& sweep, const char* cause, SystemTime now) {
   if (auto written = state_.Write(batch, true); !written) return written;
   {
     std::lock_guard lock(state_.mutex);
+    const auto& names = Expired::kNames;
+    const auto why = std::find(names.begin(), names.end(), marker.cause) - names.begin();
+    SPOOL_ASSERT(static_cast<size_t>(why) < names.size());
+    stream.expired.undelivered[static_cast<size_t>(why)] += marker.undelivered;
+    stream.expired.delivered[static_cast<size_t>(why)] += marker.events - marker.undelivered;
     stream.trim = sweep.trim;
     if (sweep.oldest) {
       stream.oldest = sweep.oldest->accepted;

@@ -469,6 +469,8 @@ std::vector<StreamStatus> Journal::Streams() const {
     }
     status.first = status.events > 0 ? stream->trim.sequence : stream->end;
     status.evicted = stream->trim.ordinal;
+    status.end = stream->end;
+    status.expired = stream->expired;
     status.age_max = stream->options.age_max;
     status.bytes_max = stream->options.bytes_max;
     status.when_full = stream->options.when_full;
@@ -491,6 +493,7 @@ SystemTime Journal::AgeNow() const { return impl_->state.accept_clock->AgeNow();
 Micros Journal::ClockOffset() const { return impl_->state.accept_clock->Offset(); }
 bool Journal::healthy() const { return !impl_->state.failed; }
 Journal::Counters Journal::counters() const { return impl_->queue->counters(); }
+StoreStatus Journal::Store() const { return impl_->state.store->status(); }
 Result<Sequence> Journal::Snapshot(const std::string& dir) const {
   const JournalState& state = impl_->state;
   if (auto made = MakeNewDirectory(dir); !made) return tl::unexpected(made.error());

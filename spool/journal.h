@@ -4,18 +4,22 @@
 // letters, markers and small records. See README.md in this folder for the format.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/result.h"
 #include "spool/event.h"
 #include "spool/sequence.h"
+#include "spool/store_status.h"
 
 namespace rocksdb {
 class Env;
@@ -84,6 +88,14 @@ struct AppendResult {
 // Called once, on the committer's thread: must not block or call back into the journal.
 using AppendDone = std::function<void(Result<AppendResult>)>;
 
+// Events that retention removed since the start, by why.
+struct Expired {
+  enum Cause : size_t { kAge, kSize, kDisk, kCauses };
+  static constexpr std::array<std::string_view, kCauses> kNames{"age", "size", "disk"};
+  std::array<uint64_t, kCauses> delivered{};    // every target had had them
+  std::array<uint64_t, kCauses> undelivered{};  // some target had not
+};
+
 struct StreamStatus {
   std::string name;
   StreamId id;
@@ -98,6 +110,8 @@ struct StreamStatus {
   std::optional<SystemTime> newest;
   Sequence first;        // of the first retained event; end of the stream if none
   uint64_t evicted = 0;  // ever removed by retention
+  Sequence end;          // after the last event that was ever in it
+  Expired expired;
   Micros age_max{0};
   uint64_t bytes_max = 0;
   WhenFull when_full = WhenFull::kReject;
@@ -206,14 +220,17 @@ class Journal {
   struct Counters {
     uint64_t commits = 0;
     uint64_t commit_events = 0;
-    uint64_t commit_micros = 0;  // packing to published
-    uint64_t sync_micros = 0;    // inside the synced write
     uint64_t duplicates = 0;
     uint64_t raw_bytes = 0;
     uint64_t stored_bytes = 0;
     uint64_t queued_bytes = 0;
+    Histogram::Snapshot commit_seconds;  // packing to published
+    Histogram::Snapshot sync_seconds;    // of that, inside the synced write
+    Histogram::Snapshot commit_sizes;    // in events
   };
   Counters counters() const;
+
+  StoreStatus Store() const;
 
   // A copy as of now in `dir`, which must not exist: start a spoold on it to restore. Every event
   // below the sequence given back is in it. Table files are linked when `dir` is on the same

@@ -44,6 +44,7 @@ struct StreamState {
   Hash128 last_hash;
   std::optional<SystemTime> newest;
   std::optional<SystemTime> oldest;
+  Expired expired;
 };
 
 struct CursorData {

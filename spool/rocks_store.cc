@@ -401,6 +401,31 @@ uint64_t RocksStore::DiskBytes() const {
   return total;
 }
 
+StoreStatus RocksStore::status() const {
+  const auto sum = [this](const char* property) {
+    uint64_t value = 0;
+    impl_->db->GetAggregatedIntProperty(property, &value);
+    return value;
+  };
+  // These are the database's as a whole; added up over the families they would count many times.
+  const auto one = [this](const char* property) {
+    uint64_t value = 0;
+    impl_->db->GetIntProperty(property, &value);
+    return value;
+  };
+  using Properties = rocksdb::DB::Properties;
+  StoreStatus out;
+  out.stopped = one(Properties::kIsWriteStopped.c_str()) != 0;
+  out.delayed_write_rate = one(Properties::kActualDelayedWriteRate.c_str());
+  out.memtable_bytes = sum(Properties::kCurSizeAllMemTables.c_str());
+  out.pending_compaction_bytes = sum(Properties::kEstimatePendingCompactionBytes.c_str());
+  out.table_bytes = sum(Properties::kLiveSstFilesSize.c_str());
+  out.block_cache_bytes = one(Properties::kBlockCacheUsage.c_str());
+  out.running_compactions = one(Properties::kNumRunningCompactions.c_str());
+  out.running_flushes = one(Properties::kNumRunningFlushes.c_str());
+  return out;
+}
+
 std::string RocksStore::FileOf(FamilyId family, std::string_view key) const {
   rocksdb::ColumnFamilyMetaData meta;
   impl_->db->GetColumnFamilyMetaData(impl_->handles[family.value], &meta);

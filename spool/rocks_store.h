@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "spool/store_status.h"
 
 namespace rocksdb {
 class Env;
@@ -113,6 +114,7 @@ class RocksStore {
   void OnBackgroundError(std::function<void(const Error&)> told);
 
   uint64_t DiskBytes() const;  // files of the database
+  StoreStatus status() const;
   // The table file that may hold the key; "" when it is in none.
   std::string FileOf(FamilyId family, std::string_view key) const;
   // Copies the database as of now to `dir`, which must not exist; files are linked where they can

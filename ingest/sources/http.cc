@@ -30,12 +30,6 @@ Answer503 AnswerFor(Code code) {
   }
 }
 
-net::HttpResponse Unavailable(Code code) {
-  const Answer503 answer = AnswerFor(code);
-  return net::Problem(503, answer.code, answer.detail, -1,
-                      code == Code::kFull ? kFullRetryAfterSeconds : kRetryAfterSeconds);
-}
-
 std::string Bound(Sequence sequence, uint32_t stored) {
   return stored == 0 ? "null" : ToText(sequence);
 }
@@ -60,12 +54,38 @@ net::HttpResponse MethodNotAllowed(std::string allowed) {
   return response;
 }
 
+// What the server's answers tell; 503 it gives itself only for want of memory.
+Refusals RefusalsOf(const net::HttpServerStats& server) {
+  Refusals refused;
+  refused.overload = server.shed;
+  refused.connections = server.refused;
+  for (const auto& [status, count] : server.answers) {
+    if (status < 400 || status == 503) continue;
+    (status == 401 || status == 403 ? refused.auth
+     : status == 413                ? refused.too_large
+     : status == 429                ? refused.quota
+     : status == 500                ? refused.unavailable
+                                    : refused.malformed) += count;
+  }
+  return refused;
+}
+
 }  // namespace
 
 struct HttpSource::Counters {
-  std::atomic<uint64_t> requests{0}, events{0}, duplicates{0}, quarantined{0}, rejected{0},
-      throttled{0}, bytes{0};
-  std::atomic<int64_t> last_event{0};  // microseconds; 0: none yet
+  std::atomic<uint64_t> requests{0}, events{0}, duplicates{0}, quarantined{0}, bytes{0};
+  std::atomic<uint64_t> full{0}, overload{0}, unavailable{0};  // requests that got a 503
+  std::atomic<int64_t> last_event{0};                          // microseconds; 0: none yet
+
+  net::HttpResponse Unavailable(Code code) {
+    (code == Code::kFull   ? full
+     : code == Code::kBusy ? overload
+                           : unavailable)
+        .fetch_add(1, std::memory_order_relaxed);
+    const Answer503 answer = AnswerFor(code);
+    return net::Problem(503, answer.code, answer.detail, -1,
+                        code == Code::kFull ? kFullRetryAfterSeconds : kRetryAfterSeconds);
+  }
 };
 
 // As many decoders as there are requests being decoded at once, which is the server's threads.
@@ -177,12 +197,11 @@ SourceStatus HttpSource::status() const {
   status.events = counters_->events;
   status.duplicates = counters_->duplicates;
   status.quarantined = counters_->quarantined;
-  status.refused = counters_->rejected;
-  status.throttled = counters_->throttled;
-  status.denied = server.denied;
-  status.rejected = status.refused + status.throttled + status.denied + server.shed +
-                    server.malformed + server.refused;
   status.bytes = counters_->bytes;
+  status.refused = RefusalsOf(server);
+  status.refused.full = counters_->full;
+  status.refused.overload += counters_->overload;
+  status.refused.unavailable += counters_->unavailable;
   if (const int64_t last = counters_->last_event; last != 0) status.last_event = FromMicros(last);
   return status;
 }
@@ -223,7 +242,9 @@ std::optional<net::HttpResponse> HttpSource::Admit(const net::HttpRequest& reque
 void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder) {
   if (request.path == "/health" || request.path == "/ready") {
     const bool good = request.method == "GET" || request.method == "HEAD";
-    responder.Send(good ? Probe(request) : MethodNotAllowed("GET, HEAD"));
+    net::HttpResponse response = good ? Probe(request) : MethodNotAllowed("GET, HEAD");
+    response.probe = true;
+    responder.Send(std::move(response));
     return;
   }
   counters_->requests.fetch_add(1, std::memory_order_relaxed);
@@ -234,7 +255,7 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
       return;
     }
     if (request.method == "POST") {
-      counters_->rejected.fetch_add(1, std::memory_order_relaxed);
+      counters_->unavailable.fetch_add(1, std::memory_order_relaxed);
       responder.Send(
           net::Problem(503, "not_ready", "The service is still starting.", -1, kRetryAfterSeconds));
       return;
@@ -243,11 +264,9 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
       responder.Send(Handshake(request));
       return;
     }
-    counters_->rejected.fetch_add(1, std::memory_order_relaxed);
     responder.Send(MethodNotAllowed(request.path == "/v1/events" ? "POST, OPTIONS" : "POST"));
     return;
   }
-  counters_->rejected.fetch_add(1, std::memory_order_relaxed);
   responder.Send(net::Problem(404, "not_found", "There is nothing at this path."));
 }
 
@@ -286,7 +305,6 @@ net::HttpResponse HttpSource::Handshake(const net::HttpRequest& request) const {
 }
 
 net::HttpResponse HttpSource::OverQuota(const Quota::Refused& refused) {
-  counters_->throttled.fetch_add(1, std::memory_order_relaxed);
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request was refused: the source's quota is used up.",
@@ -347,8 +365,7 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
                    place = std::move(place)](Result<AppendResult> result) mutable {
                     place.reset();  // before the answer, as above
                     if (!result) {
-                      counters->rejected.fetch_add(1, std::memory_order_relaxed);
-                      responder.Send(Unavailable(result.error().code));
+                      responder.Send(counters->Unavailable(result.error().code));
                       return;
                     }
                     const uint32_t stored =
@@ -365,7 +382,6 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
 // Also a refusal is told only when what it leaves in quarantine is durable.
 void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
                         const net::HttpResponder& responder) {
-  counters_->rejected.fetch_add(1, std::memory_order_relaxed);
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request was refused.", {{"source", options_.name},
@@ -378,6 +394,7 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
       net::Problem(refusal.status, refusal.code, refusal.detail, refusal.offset,
                    refusal.status == 503 ? kRetryAfterSeconds : 0);
   if (quarantine.empty()) {
+    if (refusal.status == 503) counters_->overload.fetch_add(1, std::memory_order_relaxed);
     responder.Send(std::move(response));
     return;
   }
@@ -386,7 +403,7 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
                   [responder, response = std::move(response), count,
                    counters = counters_](Result<AppendResult> result) mutable {
                     if (!result) {
-                      responder.Send(Unavailable(result.error().code));
+                      responder.Send(counters->Unavailable(result.error().code));
                       return;
                     }
                     counters->quarantined.fetch_add(count, std::memory_order_relaxed);

@@ -53,7 +53,7 @@ TEST(Metrics, ANameKeepsTheTypeAndHelpItWasFirstWrittenWith) {
 }
 
 TEST(Metrics, AHistogramIsCumulativeAndEndsWithInfinity) {
-  DurationHistogram histogram;
+  Histogram histogram(Histogram::kBriefly);
   histogram.Observe(-7);   // a clock that stepped counts as no time at all
   histogram.Observe(500);  // on a bound: inside it
   histogram.Observe(501);
@@ -84,8 +84,29 @@ TEST(Metrics, AHistogramIsCumulativeAndEndsWithInfinity) {
             "spool_commit_seconds_bucket{kind=\"x\",le=\"+Inf\"} 5\n");
 }
 
+TEST(Metrics, BoundsGrowByTheFactorOfTheirScale) {
+  Histogram latencies(Histogram::kForHours);
+  latencies.Observe(4000, 3);  // on the second bound
+  latencies.Observe(18'000'000'000);
+  const auto latency = latencies.snapshot();
+  ASSERT_EQ(latency.bounds.size(), 13u);
+  EXPECT_DOUBLE_EQ(latency.bounds[0], 0.001);
+  EXPECT_DOUBLE_EQ(latency.bounds[1], 0.004);
+  EXPECT_DOUBLE_EQ(latency.bounds[12], 16777.216);
+  EXPECT_EQ(latency.counts[1], 3u);
+  EXPECT_EQ(latency.counts[13], 1u);
+  EXPECT_DOUBLE_EQ(latency.sum, 18000.012);
+
+  Histogram sizes(Histogram::kCounts);
+  for (const int size : {0, 1, 2, 3, 65536, 65537}) sizes.Observe(size);
+  const auto size = sizes.snapshot();
+  EXPECT_EQ(size.counts,
+            (std::vector<uint64_t>{2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1}));
+  EXPECT_DOUBLE_EQ(size.bounds.back(), 65536);
+}
+
 TEST(Metrics, ObservationsFromManyThreadsAreAllCounted) {
-  DurationHistogram histogram;
+  Histogram histogram(Histogram::kBriefly);
   {
     std::vector<std::jthread> threads;
     for (int t = 0; t < 4; ++t) {
@@ -98,7 +119,7 @@ TEST(Metrics, ObservationsFromManyThreadsAreAllCounted) {
   uint64_t total = 0;
   for (const uint64_t count : snapshot.counts) total += count;
   EXPECT_EQ(total, 40'000u);
-  EXPECT_DOUBLE_EQ(snapshot.sum_seconds, 4 * 49.995);
+  EXPECT_DOUBLE_EQ(snapshot.sum, 4 * 49.995);
 }
 
 TEST(Metrics, TheProcessTellsOfItself) {

@@ -72,7 +72,7 @@ TEST_F(TlsLive, AProducerNeedsItsCertificateAndItsToken) {
   EXPECT_EQ(plain.status, 400);
   EXPECT_THAT(plain.body, HasSubstr("https"));
   EXPECT_EQ(Curl(WithCertificate("client") + spoold_.Ingest("/health")).status, 200);
-  EXPECT_EQ(spoold_.Metric("spool_ingest_rejected_total{source=\"web\",reason=\"denied\"}"), 3);
+  EXPECT_EQ(spoold_.Metric("spool_ingest_rejected_total{source=\"web\",reason=\"auth\"}"), 3);
   EXPECT_EQ(
       spoold_.Metric("spool_tls_handshakes_total{listener=\"web\",result=\"no_certificate\"}"), 1);
   EXPECT_EQ(spoold_.Log().find("ingest-token"), std::string::npos);

@@ -338,8 +338,9 @@ TEST_F(HttpSourceTest, WhatTheServerRefusedCountsAsRejected) {
   EXPECT_EQ(Post("/v1/events", std::string(5000, ' ')).status, 413);
   EXPECT_EQ(Post("/v1/events", "nothing").status, 400);
   const SourceStatus status = source_->status();
-  EXPECT_EQ(status.refused, 1U);
-  EXPECT_EQ(status.rejected, 3U);
+  EXPECT_EQ(status.refused.malformed, 2U);
+  EXPECT_EQ(status.refused.too_large, 1U);
+  EXPECT_EQ(status.refused.total(), 3U);
   EXPECT_EQ(status.requests, 1U);
 }
 
@@ -366,9 +367,8 @@ TEST_F(HttpSourceTest, BeyondTheQuotaNothingIsStoredAndTheWaitIsTold) {
   EXPECT_EQ(answer.Header("retry-after"), "5");
   EXPECT_THAT(answer.body, HasSubstr("bytes a second"));
   const SourceStatus status = source_->status();
-  EXPECT_EQ(status.throttled, 4U);
-  EXPECT_EQ(status.refused, 0U);
-  EXPECT_EQ(status.rejected, 4U);
+  EXPECT_EQ(status.refused.quota, 4U);
+  EXPECT_EQ(status.refused.total(), 4U);
   EXPECT_EQ(status.requests, 7U);
 }
 
@@ -409,7 +409,13 @@ TEST_F(HttpSourceTest, CountsWhatItDid) {
   EXPECT_EQ(status.events, 2U);
   EXPECT_EQ(status.duplicates, 1U);
   EXPECT_EQ(status.quarantined, 2U);
-  EXPECT_EQ(status.rejected, 1U);
+  EXPECT_EQ(status.refused.malformed, 1U);
+  EXPECT_EQ(status.refused.total(), 1U);
+  using Answers = std::vector<std::pair<int, uint64_t>>;
+  EXPECT_EQ(source_->server_stats().answers, (Answers{{200, 2}, {400, 1}})) << "without the probe";
+  uint64_t timed = 0;
+  for (const uint64_t count : source_->server_stats().seconds.counts) timed += count;
+  EXPECT_EQ(timed, 3U);
   EXPECT_TRUE(status.last_event);
 }
 

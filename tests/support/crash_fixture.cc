@@ -130,7 +130,7 @@ void Crash::ReadStatus(Found& found) const {
     s.evicted = stream["evicted"];
     s.events = stream["events"];
     s.metered = 0;
-    const std::string metric = "spool_stream_expired_events_total{stream=\"" + name + "\"} ";
+    const std::string metric = "spool_stream_removed_events_total{stream=\"" + name + "\"} ";
     if (const size_t at = metrics.find(metric); at != std::string::npos) {
       s.metered = static_cast<uint64_t>(std::strtod(metrics.c_str() + at + metric.size(), nullptr));
     }
