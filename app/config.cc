@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "app/config_build.h"
+#include "app/config_environment.h"
 #include "app/config_fields.h"
 #include "app/config_text.h"
 #include "app/config_values.h"
@@ -196,12 +197,7 @@ ConfigResult LoadConfig(const std::string& path) {
 }
 
 Config DefaultConfig() {
-  // The very first start creates the journal, so `beginning` shows everything that ever came in.
-  ConfigResult result = ParseConfig(
-      "version: 1\n"
-      "targets:\n"
-      "  stdout: { type: stdout, start: beginning }\n",
-      "default");
+  ConfigResult result = EnvironmentConfig([](const char*) -> const char* { return nullptr; });
   SPOOL_ASSERT(result.config.has_value());
   return std::move(*result.config);
 }

@@ -20,6 +20,18 @@ runs: ingest on 127.0.0.1:8080, admin on 127.0.0.1:8081, data in `./spool-data`,
 and one target `stdout` that prints everything from the beginning. Complete examples are in
 `docs/examples/`.
 
+Without `--config` these environment variables count, so that a Deployment needs no file:
+
+| variable | makes |
+|---|---|
+| `NATS_URL` | a target `nats` whose subjects are the streams' names (a JetStream stream must hold them) |
+| `KAFKA_BROKERS` | a target `kafka` whose topics are the streams' names; brokers with commas between |
+| `LOG_LEVEL` | `debug`, `info`, `warn` or `error` |
+
+With one of the first two, events are taken on 0.0.0.0:8080 and `stdout` is left out. `KAFKA_TOPICS` (Kafka as the source),
+`SERVICENOW_INSTANCE` and `SPLUNK_HEC_URL` are refused with a sentence as long as there is no such source or target.
+`docs/kubernetes/event-router.yaml` is a Deployment of that kind.
+
 All problems are told at once, each with file, line and column; `spoold` then exits with 78, and
 `spoolctl config validate FILE` tells the same without starting anything.
 

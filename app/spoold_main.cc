@@ -9,12 +9,14 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <semaphore>
 #include <string>
 
 #include "app/config.h"
+#include "app/config_environment.h"
 #include "app/descriptors.h"
 #include "app/service.h"
 #include "base/log.h"
@@ -151,17 +153,16 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
 
 // 0 and the configuration, or the exit status.
 int ReadConfig(const Options& options, Config* config) {
-  if (options.config.empty()) {
-    *config = DefaultConfig();
-  } else {
-    ConfigResult result = LoadConfig(options.config);
-    for (const auto* problems : {&result.warnings, &result.problems}) {
-      for (const ConfigProblem& problem : *problems)
-        std::fputs(FormatProblem(problem).c_str(), stderr);
-    }
-    if (!result.config) return kExitConfig;
-    *config = std::move(*result.config);
+  ConfigResult result =
+      options.config.empty()
+          ? EnvironmentConfig([](const char* name) -> const char* { return std::getenv(name); })
+          : LoadConfig(options.config);
+  for (const auto* problems : {&result.warnings, &result.problems}) {
+    for (const ConfigProblem& problem : *problems)
+      std::fputs(FormatProblem(problem).c_str(), stderr);
   }
+  if (!result.config) return kExitConfig;
+  *config = std::move(*result.config);
   if (const Status applied = ApplyOverrides(options.overrides, config); !applied) {
     Say(applied.error().message);
     return kExitUsage;
