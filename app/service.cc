@@ -129,6 +129,9 @@ Status ServiceImpl::OpenJournal() {
 
 // Where a target that has no place yet begins.
 Result<Sequence> ServiceImpl::StartOf(const TargetConfig& target) const {
+  if (journal_->places_lost() && target.start != TargetConfig::Start::kTime) {
+    return journal_->stored().first;
+  }
   switch (target.start) {
     case TargetConfig::Start::kBeginning:
       // Only what this very journal ever had; a target added later would get old events that
@@ -152,7 +155,7 @@ Status ServiceImpl::StartTargets() {
     if (!forwarder) return tl::unexpected(forwarder.error());
     forwarders_.emplace(settings.name, std::move(*forwarder));
   }
-  return {};
+  return journal_->PlacesAreTaken();
 }
 
 Status ServiceImpl::OpenReplays() {

@@ -85,7 +85,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
   }
 
   bool HasRoom(std::string_view target) const override {
-    if (state_.volume->room() >= Room::kReserve) return false;
+    if (state_.volume->room() == Room::kNone) return false;
     std::lock_guard lock(mutex_);
     const auto found = totals_.find(target);
     return found == totals_.end() || (found->second.count < state_.options.dead_letters_max &&

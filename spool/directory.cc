@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
@@ -118,6 +119,15 @@ Status MakeNewDirectory(const std::string& dir) {
   if (mkdir(dir.c_str(), 0700) == 0) return {};
   if (errno == EEXIST) return Fail(Code::kConflict, dir + " exists already");
   return Refused("cannot make " + dir);
+}
+
+Status RenameDirectory(const std::string& from, const std::string& to) {
+  if (auto synced = SyncDirectory(from); !synced) return synced;
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
+    if (errno == EEXIST) return Fail(Code::kConflict, to + " exists already");
+    return Refused("cannot rename " + from);
+  }
+  return SyncDirectory(std::filesystem::absolute(to).lexically_normal().parent_path());
 }
 
 void FreeReserve(const std::string& dir, uint64_t bytes) {

@@ -41,6 +41,9 @@ Status SyncDirectory(const std::string& dir);
 // kConflict when there is something of that name, kStorage.
 Status MakeNewDirectory(const std::string& dir);
 
+// Gives a directory its name durably. kConflict when there is something of that name, kStorage.
+Status RenameDirectory(const std::string& from, const std::string& to);
+
 // RocksDB's recovery writes, so it cannot open a full volume: DIR/RESERVE is room for that. Frees
 // it when less than `bytes` are free. 0 does nothing.
 void FreeReserve(const std::string& dir, uint64_t bytes);

@@ -217,6 +217,8 @@ Status Janitor::TrimByAgeAndSize(StreamState& stream, SystemTime now, bool& more
     cause = ruling.cause;
     looked = sweep.Drop();
   }
+  // What cannot be read cannot give way; the limit holds all the same.
+  if (!looked && view.bytes_max > 0) full = sweep.end_bytes - sweep.trim.bytes >= view.bytes_max;
   if (full != stream.full.exchange(full)) {
     full ? log::Error("The stream is full of events that targets still need; new ones are refused.",
                       {{"stream", stream.options.name}})

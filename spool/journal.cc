@@ -1,6 +1,10 @@
 #include "spool/journal.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <future>
 
 #include "base/assert.h"
@@ -70,7 +74,9 @@ class Journal::Impl {
     }
     state.volume = std::make_unique<Volume>(options.dir, options.disk_reserve_bytes);
     const std::string dir = options.dir + "/db";
-    if (*made && !RocksStore::Exists(dir, options.env)) {
+    // The watermark is there before FORMAT: without it nothing was ever taken.
+    const bool taken_before = *made || access((options.dir + "/WATERMARK").c_str(), F_OK) == 0;
+    if (taken_before && !RocksStore::Exists(dir, options.env)) {
       return Fail(Code::kDamaged, "a journal was made in " + options.dir +
                                       ", and its database is gone: " + dir + " has no CURRENT");
     }
@@ -99,7 +105,7 @@ class Journal::Impl {
     dead_letters = std::move(*dead);
     records = MakeRecords(state);
     Dedupe dedupe(options.dedupe_window, options.dedupe_entries);
-    if (auto rebuilt = RebuildDedupe(state, dedupe); !rebuilt) return rebuilt;
+    RebuildDedupe(state, dedupe);
     // Everything fits: from here on the directory is changed.
     // The watermark is synced before anything is taken in, so that a power cut in the first second
     // leaves one; and before FORMAT, whose making also makes its name durable.
@@ -139,6 +145,9 @@ class Journal::Impl {
                                       " has lost what was written to it first");
     }
     state.created = !*format;
+    auto lost = state.store->Get(state.meta, kPlacesLostKey);
+    if (!lost) return tl::unexpected(lost.error());
+    state.places_lost = lost->has_value();
     return {};
   }
   // A power cut may leave the blocks of what was not synced in any state, a later one without an
@@ -251,10 +260,13 @@ class Journal::Impl {
     return it->Valid() ? std::min(end, Sequence{codec::SequenceOfKey(it->key())}) : end;
   }
 
+  Result<Sequence> SnapshotTo(const std::string& dir) const;
+
   DirectoryLock lock;
   JournalState state;
   bool opened = false;        // what is stored fits its checks
   std::mutex cursor_changes;  // one cursor is opened or removed at a time
+  std::mutex snapshots;       // one at a time
   std::unique_ptr<DeadLetters> dead_letters;
   std::unique_ptr<Records> records;
   std::unique_ptr<CommitQueue> queue;
@@ -489,6 +501,16 @@ std::vector<Marker> Journal::Markers() const {
 }
 
 bool Journal::created() const { return impl_->state.created; }
+bool Journal::places_lost() const { return impl_->state.places_lost; }
+Status Journal::PlacesAreTaken() {
+  JournalState& state = impl_->state;
+  if (!state.places_lost) return {};
+  StoreBatch batch;
+  batch.Delete(state.meta, kPlacesLostKey);
+  if (auto written = state.Write(batch, true); !written) return written;
+  state.places_lost = false;
+  return {};
+}
 SystemTime Journal::AgeNow() const { return impl_->state.accept_clock->AgeNow(); }
 Micros Journal::ClockOffset() const { return impl_->state.accept_clock->Offset(); }
 bool Journal::healthy() const { return !impl_->state.failed; }
@@ -496,7 +518,22 @@ Journal::Counters Journal::counters() const { return impl_->queue->counters(); }
 StoreStatus Journal::Store() const { return impl_->state.store->status(); }
 Result<Sequence> Journal::Snapshot(const std::string& dir) const {
   const JournalState& state = impl_->state;
-  if (auto made = MakeNewDirectory(dir); !made) return tl::unexpected(made.error());
+  const std::lock_guard one_at_a_time(impl_->snapshots);
+  struct stat there {};
+  if (lstat(dir.c_str(), &there) == 0) return Fail(Code::kConflict, dir + " exists already");
+  // Under another name until it is whole, or a half one would pass for a journal.
+  const std::string partial = dir + ".partial";
+  std::error_code ignored;
+  std::filesystem::remove_all(partial, ignored);  // of a snapshot that was cut short
+  if (auto made = MakeNewDirectory(partial); !made) return tl::unexpected(made.error());
+  auto end = impl_->SnapshotTo(partial);
+  if (end) {
+    if (auto named = RenameDirectory(partial, dir); !named) end = tl::unexpected(named.error());
+  }
+  if (!end) std::filesystem::remove_all(partial, ignored);
+  return end;
+}
+Result<Sequence> Journal::Impl::SnapshotTo(const std::string& dir) const {
   DurableMark mark;
   {
     const std::lock_guard lock(state.mutex);

@@ -210,6 +210,10 @@ class Journal {
   std::vector<Marker> Markers() const;
   // True after the first start that made this directory, until closed.
   bool created() const;
+  // True when a repair may have lost cursors: who has none begins at the first event that is
+  // stored, since late and twice is better than never. Until PlacesAreTaken, which is durable.
+  bool places_lost() const;
+  Status PlacesAreTaken();
   // Now, for ages: a wall clock that jumps does not make anything old.
   SystemTime AgeNow() const;
   // How far a wall clock that has jumped, and is not followed, is from accept time; otherwise 0.

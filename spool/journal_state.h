@@ -77,6 +77,7 @@ struct JournalState {
   FamilyId dead;
   std::vector<std::unique_ptr<StreamState>> streams;  // by StreamId
   bool created = false;
+  std::atomic<bool> places_lost{false};
 
   mutable std::mutex mutex;
   mutable std::condition_variable_any moved;  // the end, or failure

@@ -34,10 +34,15 @@ Status LoadStream(const JournalState& state, StreamState& stream) {
   stream.last_hash = last->header.hash;
   stream.newest = last->header.accepted;
   it->Seek(codec::SequenceKey(stream.trim.sequence.value));
-  if (auto status = it->status(); !status) return status;
-  auto first = ParseChunk(it->value());
-  if (!first)
-    return Fail("the oldest chunk of stream '" + stream.options.name + "'", first.error());
+  const Status there = it->status();
+  auto first = there ? ParseChunk(it->value()) : tl::unexpected(there.error());
+  if (!first) {
+    // Who reads it is told; it is no reason for the other streams to stand still.
+    log::Error("The oldest chunk of a stream is damaged.",
+               {{"stream", stream.options.name}, {"detail", first.error().message}});
+    stream.oldest = stream.newest;
+    return {};
+  }
   if (first->header.ordinal != stream.trim.ordinal) {
     return Fail(Code::kDamaged,
                 "stream '" + stream.options.name + "' does not begin where retention left it");
@@ -75,15 +80,17 @@ Status LoadStreams(JournalState& state) {
     if (stream->newest) state.last_accepted = std::max(state.last_accepted, *stream->newest);
     state.streams.push_back(std::move(stream));
   }
-  if (const auto floor = ReadEndFloor(*state.store, state.meta)) {
-    state.end = std::max(state.end, *floor);
-  }
+  const auto floor = ReadEndFloor(*state.store, state.meta);
+  if (!floor) return tl::unexpected(floor.error());
+  if (*floor) state.end = std::max(state.end, **floor);
   return {};
 }
 
-std::optional<Sequence> ReadEndFloor(const RocksStore& store, FamilyId meta) {
+Result<std::optional<Sequence>> ReadEndFloor(const RocksStore& store, FamilyId meta) {
   const auto floor = store.Get(meta, "end");
-  if (!floor || !*floor || (*floor)->size() != 8) return std::nullopt;
+  if (!floor) return tl::unexpected(floor.error());
+  if (!*floor) return std::nullopt;
+  if ((*floor)->size() != 8) return Fail(Code::kDamaged, "the floor of sequences is damaged");
   return Sequence{codec::SequenceOfKey(**floor)};
 }
 void PutEndFloor(StoreBatch& batch, FamilyId meta, Sequence end) {
@@ -132,9 +139,16 @@ struct Tail {
   uint64_t first = 0;  // of the chunk under the iterator
 };
 
-// False when the stream has no more.
-Result<bool> Look(Tail& tail) {
-  if (auto status = tail.it->status(); !status) return tl::unexpected(status.error());
+// False when the stream has no more, or no more that can be read: repeats of its events would be
+// stored again, which is allowed, while a start refused helps nobody.
+bool Look(Tail& tail) {
+  if (auto status = tail.it->status(); !status) {
+    log::Warn("What is damaged, and older, is left out of the dedupe horizon.",
+              {{"stream", tail.stream->options.name},
+               {"sequence", tail.first},
+               {"detail", status.error().message}});
+    return false;
+  }
   if (!tail.it->Valid()) return false;
   tail.first = codec::SequenceOfKey(tail.it->key());
   return tail.first >= tail.stream->trim.sequence.value;
@@ -157,17 +171,15 @@ size_t AddKeys(const ChunkView& chunk, std::vector<Hash128>& keys) {
 
 }  // namespace
 
-Status RebuildDedupe(const JournalState& state, Dedupe& dedupe) {
+void RebuildDedupe(const JournalState& state, Dedupe& dedupe) {
   const size_t entries_max = state.options.dedupe_entries;
-  if (entries_max == 0 || state.options.dedupe_window.count() == 0) return {};
+  if (entries_max == 0 || state.options.dedupe_window.count() == 0) return;
   const SystemTime oldest = state.last_accepted - state.options.dedupe_window;
   std::vector<Tail> tails;
   for (const auto& stream : state.streams) {
     Tail tail{stream.get(), state.store->NewIterator(stream->family)};
     tail.it->SeekToLast();
-    auto there = Look(tail);
-    if (!there) return tl::unexpected(there.error());
-    if (*there) tails.push_back(std::move(tail));
+    if (Look(tail)) tails.push_back(std::move(tail));
   }
   struct Commit {
     SystemTime accepted;
@@ -180,7 +192,6 @@ Status RebuildDedupe(const JournalState& state, Dedupe& dedupe) {
         tails.begin(), tails.end(), [](const Tail& a, const Tail& b) { return a.first < b.first; });
     const auto chunk = ParseChunk(newest->it->value());
     if (!chunk) {
-      // Repeats of its events would be stored again: allowed, while a start refused helps nobody.
       log::Warn("A damaged chunk is left out of the dedupe horizon.",
                 {{"stream", newest->stream->options.name},
                  {"sequence", newest->first},
@@ -191,16 +202,13 @@ Status RebuildDedupe(const JournalState& state, Dedupe& dedupe) {
       commits.push_back({chunk->header.accepted, AddKeys(*chunk, keys)});
     }
     newest->it->Prev();
-    auto more = Look(*newest);
-    if (!more) return tl::unexpected(more.error());
-    if (!*more) tails.erase(newest);
+    if (!Look(*newest)) tails.erase(newest);
   }
   for (size_t end = keys.size(); !commits.empty(); commits.pop_back()) {
     for (size_t i = 0; i < commits.back().keys; ++i) {
       dedupe.SeenOrAdd(keys[--end], commits.back().accepted);
     }
   }
-  return {};
 }
 
 }  // namespace spool

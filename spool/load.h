@@ -15,12 +15,15 @@ Status LoadStreams(JournalState& state);
 Status LoadCursors(JournalState& state);
 Status LoadMarkers(JournalState& state);
 
+// There while a repair may have lost cursors, and targets have not taken new places since.
+inline constexpr std::string_view kPlacesLostKey = "places-lost";
+
 // A repair that gave up events at the end leaves where sequences go on.
-std::optional<Sequence> ReadEndFloor(const RocksStore& store, FamilyId meta);
+Result<std::optional<Sequence>> ReadEndFloor(const RocksStore& store, FamilyId meta);
 void PutEndFloor(StoreBatch& batch, FamilyId meta, Sequence end);
 
 // The dedupe horizon from the ids in the chunk headers of the tail, newest first over all streams
-// until it is full. Damaged chunks are left out and told of. kStorage.
-Status RebuildDedupe(const JournalState& state, Dedupe& dedupe);
+// until it is full. Damaged chunks are left out and told of.
+void RebuildDedupe(const JournalState& state, Dedupe& dedupe);
 
 }  // namespace spool

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "spool/codec.h"
 #include "spool/directory.h"
 #include "spool/load.h"
+#include "spool/rescue.h"
 
 namespace spool {
 namespace {
@@ -48,8 +51,9 @@ class Survey {
     store_ = &store;
     deep_ = deep;
     state_.meta = store.Family("default");
-    const auto format = store.Get(state_.meta, "format");
-    report_.format = format && *format ? **format : "unknown";
+    ReadOwnRecords();
+    const std::string* format = Own("format");
+    report_.format = format != nullptr ? *format : "unknown";
     if (report_.format != kJournalFormat) {
       Note({{}, {}, 0, {}, "the database does not name its format"});
     }
@@ -59,8 +63,8 @@ class Survey {
     for (size_t i = 0; i < state_.streams.size(); ++i) Audit(i, progress);
     MissingTails();
     for (const auto& stream : state_.streams) state_.end = std::max(state_.end, stream->end);
-    if (const auto floor = ReadEndFloor(store, state_.meta)) {
-      state_.end = std::max(state_.end, *floor);
+    if (const std::string* floor = Own("end"); floor != nullptr && floor->size() == 8) {
+      state_.end = std::max(state_.end, Sequence{codec::SequenceOfKey(*floor)});
     }
     report_.end = state_.end;
     if (report_.watermark && *report_.watermark > report_.end) {
@@ -72,7 +76,7 @@ class Survey {
             "events that were durable are missing at the end: a log is gone or was cut"});
     }
     Cursors();
-    DeadLetterCount();
+    report_.dead_letters = dead_.count();
   }
 
   void Note(Damage damage) {
@@ -93,19 +97,66 @@ class Survey {
   const std::vector<Gap>& gaps() const { return gaps_; }
   const std::optional<SequenceRange>& missing_tail() const { return missing_tail_; }
   const std::vector<CursorData>& cursors_beyond() const { return cursors_beyond_; }
+  // The journal's own records, and dead letters, as far as they can be read.
+  const RescuedRecords& own() const { return own_; }
+  const RescuedRecords& dead() const { return dead_; }
+  // Of an earlier look, when tables were whole no more: what this one finds may be older than what
+  // is gone, or nothing.
+  void KnowMissing(const RescuedRecords* own) { missing_ = own; }
+  // Trims that were made up from what is there.
+  const std::vector<size_t>& trims_made_up() const { return trims_made_up_; }
 
  private:
+  const std::string* Own(std::string_view key) const {
+    const auto found = own_.records().find(key);
+    return found == own_.records().end() ? nullptr : &found->second;
+  }
+  bool MayMiss(std::string_view key) const {
+    return own_.MayMiss(key) || (missing_ != nullptr && missing_->MayMiss(key));
+  }
+
+  void ReadOwnRecords() {
+    own_ = RescuedRecords::Read(*store_, state_.meta, true);
+    const auto families = store_->Families();
+    if (std::find(families.begin(), families.end(), "dead_letters") != families.end()) {
+      dead_ = RescuedRecords::Read(*store_, store_->Family("dead_letters"), false);
+    }
+    for (const auto& [what, records] :
+         {std::pair("records of the journal itself", &own_), std::pair("dead letters", &dead_)}) {
+      for (size_t i = 0; i < records->gaps().size(); ++i) {
+        Note({{}, {}, 0, {}, std::string(what) + " cannot be read: " + records->error()});
+        unreadable_ = true;
+      }
+    }
+  }
+
+  // Where retention left the stream, when that is not known any more: before what is there.
+  void MakeUpTrim(StreamState& stream) {
+    const auto it = store_->NewIterator(stream.family);
+    it->SeekToFirst();
+    if (!it->Valid()) return;
+    const auto first = ParseChunk(it->value(), true);
+    if (!first) return;
+    const ChunkHeader& header = first->header;
+    stream.trim = {header.first, header.ordinal, header.bytes_before, header.raw_before,
+                   header.previous};
+    trims_made_up_.push_back(stream.id.value);
+  }
+
   void AddStream(const std::string& family) {
     auto stream = std::make_unique<StreamState>();
     stream->id = {static_cast<uint8_t>(state_.streams.size())};
     stream->options.name = family.substr(kFamilyPrefix.size());
     stream->family = store_->Family(family);
-    const auto trim = store_->Get(state_.meta, "t/" + stream->options.name);
-    if (trim && *trim) {
-      if (const auto decoded = DecodeTrim(**trim)) {
+    const std::string key = "t/" + stream->options.name;
+    if (MayMiss(key)) {
+      MakeUpTrim(*stream);
+    } else if (const std::string* trim = Own(key)) {
+      if (const auto decoded = DecodeTrim(*trim)) {
         stream->trim = *decoded;
       } else {
         Note({stream->options.name, {}, 0, {}, decoded.error().message});
+        MakeUpTrim(*stream);
       }
     }
     state_.streams.push_back(std::move(stream));
@@ -270,9 +321,10 @@ class Survey {
   }
 
   void Cursors() {
-    const auto it = store_->NewIterator(state_.meta);
-    for (it->Seek("c/"); it->Valid() && it->key().substr(0, 2) == "c/"; it->Next()) {
-      auto cursor = DecodeCursor(state_, std::string(it->key().substr(2)), it->value());
+    const auto& records = own_.records();
+    for (auto it = records.lower_bound("c/"); it != records.end() && it->first.starts_with("c/");
+         ++it) {
+      auto cursor = DecodeCursor(state_, it->first.substr(2), it->second);
       if (!cursor) {
         Note({{}, {}, 0, {}, cursor.error().message});
         continue;
@@ -292,19 +344,6 @@ class Survey {
         report_.cursors.push_back({cursor->name, cursor->next, state_.Derive(*cursor)});
       }
     }
-    if (const auto status = it->status(); !status) {
-      Note({{}, {}, 0, {}, status.error().message});
-    }
-  }
-
-  void DeadLetterCount() {
-    const auto families = store_->Families();
-    if (std::find(families.begin(), families.end(), "dead_letters") == families.end()) return;
-    const auto it = store_->NewIterator(store_->Family("dead_letters"));
-    for (it->SeekToFirst(); it->Valid(); it->Next()) ++report_.dead_letters;
-    if (const auto status = it->status(); !status) {
-      Note({{}, {}, 0, {}, "dead letters: " + status.error().message});
-    }
   }
 
   DirectoryLock lock_;
@@ -315,6 +354,10 @@ class Survey {
   std::vector<Gap> gaps_;
   std::optional<SequenceRange> missing_tail_;
   std::vector<CursorData> cursors_beyond_;
+  RescuedRecords own_;
+  RescuedRecords dead_;
+  const RescuedRecords* missing_ = nullptr;
+  std::vector<size_t> trims_made_up_;
   bool deep_ = false;
   bool unreadable_ = false;
   uint64_t done_ = 0;
@@ -385,6 +428,10 @@ Status Mend(Survey& survey, RocksStore& store, SystemTime now, RepairReport& out
     batch.Put(state.meta, state.CursorKey(cursor.name), state.EncodeCursor(cursor));
     out.steps.push_back("the cursor '" + cursor.name + "' goes on at the end of what is there");
   }
+  for (const size_t stream : survey.trims_made_up()) {
+    const StreamState& made = *state.streams[stream];
+    batch.Put(state.meta, "t/" + made.options.name, EncodeTrim(made.trim));
+  }
   batch.Delete(state.meta, "d");  // dead letters are to be counted anew
   batch.Put(state.meta, "format", kJournalFormat);
   return store.Write(batch, true);
@@ -405,9 +452,55 @@ Result<OfflineReport> InspectOffline(const std::string& dir, bool deep,
   return std::move(survey.report());
 }
 
+namespace {
+
+// What the salvaged database may lack of the journal's own records is told, and made good as far as
+// that can be: a target without its place begins again at the oldest event.
+Status RestoreOwn(const std::optional<RescuedRecords>& own,
+                  const std::optional<RescuedRecords>& dead, bool tables_given_up,
+                  RocksStore& store, RepairReport& out) {
+  const FamilyId meta = store.Family("default");
+  bool places_lost = tables_given_up && !own;
+  if (own && !own->gaps().empty()) {
+    if (auto restored = own->Restore(store, meta); !restored) return restored;
+    for (const auto& [prefix, what] :
+         {std::pair("c/", "places of targets may be gone or older than they were"),
+          std::pair("t/", "where retention left streams is made up from what is there"),
+          std::pair("m/", "markers may be gone"), std::pair("r/", "replays may be gone")}) {
+      if (own->MayMissAny(prefix)) out.steps.emplace_back(what);
+    }
+    places_lost = own->MayMissAny("c/");
+  }
+  if (dead && !dead->gaps().empty()) {
+    if (auto restored = dead->Restore(store, store.Family("dead_letters")); !restored) {
+      return restored;
+    }
+    out.steps.emplace_back("some dead letters are given up");
+  }
+  if (!places_lost) return {};
+  if (!own) out.steps.emplace_back("places of targets may be gone or older than they were");
+  out.steps.emplace_back("a target without a place begins at the oldest event that is kept");
+  StoreBatch batch;
+  batch.Put(meta, kPlacesLostKey, "1");
+  return store.Write(batch, true);
+}
+
+size_t TablesGivenUp(const std::string& dir) {
+  size_t count = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(dir + "/db/lost", error), end; !error && it != end;
+       it.increment(error)) {
+    count += it->path().extension() == ".sst";
+  }
+  return count;
+}
+
+}  // namespace
+
 Result<RepairReport> RepairOffline(const std::string& dir, bool accept_loss, SystemTime now) {
   RepairReport out;
   bool unreadable = false;
+  std::optional<RescuedRecords> own, dead;
   {
     Survey survey;
     if (auto taken = survey.Take(dir); !taken) return tl::unexpected(taken.error());
@@ -415,6 +508,7 @@ Result<RepairReport> RepairOffline(const std::string& dir, bool accept_loss, Sys
     if (store) {
       survey.Run(**store, true, nullptr);
       unreadable = survey.unreadable();
+      if (unreadable) own = survey.own(), dead = survey.dead();
     } else {
       survey.Note({{}, {}, 0, dir + "/db", store.error().message});
     }
@@ -425,6 +519,7 @@ Result<RepairReport> RepairOffline(const std::string& dir, bool accept_loss, Sys
   }
   Survey survey;
   if (auto taken = survey.Take(dir); !taken) return tl::unexpected(taken.error());
+  const size_t given_up = TablesGivenUp(dir);
   auto salvaged = RocksStore::Salvage(dir + "/db", /*anew=*/unreadable);
   if (!salvaged) return tl::unexpected(salvaged.error());
   if (!salvaged->empty()) out.steps.push_back(*salvaged);
@@ -434,6 +529,11 @@ Result<RepairReport> RepairOffline(const std::string& dir, bool accept_loss, Sys
   }
   auto store = RocksStore::Open(dir + "/db", families, nullptr);
   if (!store) return tl::unexpected(store.error());
+  if (auto restored = RestoreOwn(own, dead, TablesGivenUp(dir) > given_up, **store, out);
+      !restored) {
+    return tl::unexpected(restored.error());
+  }
+  if (own) survey.KnowMissing(&*own);
   survey.Run(**store, true, nullptr);
   for (const Gap& gap : survey.gaps()) out.lost.push_back(gap.damage);
   if (const auto& tail = survey.missing_tail()) {

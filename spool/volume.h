@@ -81,8 +81,8 @@ class Volume {
   const RoomMarks marks_;
   std::mutex look_;
   std::function<void()> less_ = [] {};  // guarded by look_
-  Room told_ = Room::kAmple;  // guarded by look_
-  SteadyTime told_at_{};      // guarded by look_
+  Room told_ = Room::kAmple;            // guarded by look_
+  SteadyTime told_at_{};                // guarded by look_
   std::atomic<Room> room_{Room::kAmple};
   std::atomic<uint64_t> free_{0};
   std::atomic<uint64_t> capacity_{0};
