@@ -102,6 +102,32 @@ Status WriteFormatFile(const std::string& dir) {
   return {};
 }
 
+void NoteDamage(const std::string& dir, const std::string& what) {
+  const std::string path = dir + "/DAMAGED";
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return;
+  const std::string text = what + "\n";
+  const bool kept =
+      write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  close(fd);
+  if (kept) static_cast<void>(SyncDirectory(dir));
+}
+
+std::optional<std::string> ReadDamageNote(const std::string& dir) {
+  const int fd = open((dir + "/DAMAGED").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return std::nullopt;
+  char text[1024];
+  const ssize_t size = read(fd, text, sizeof text);
+  close(fd);
+  std::string note(text, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  while (!note.empty() && note.back() == '\n') note.pop_back();
+  return note;
+}
+
+void ForgetDamage(const std::string& dir) {
+  if (unlink((dir + "/DAMAGED").c_str()) == 0) static_cast<void>(SyncDirectory(dir));
+}
+
 Status SyncDirectory(const std::string& dir) {
   const int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return Refused("cannot open " + dir);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -34,6 +35,12 @@ inline constexpr std::string_view kJournalFormat = "spool-journal 2";
 Result<bool> ReadFormatFile(const std::string& dir);
 // Writes it durably, its name and the directory's own name included. kStorage.
 Status WriteFormatFile(const std::string& dir);
+
+// DIR/DAMAGED keeps what the database met when it rewrote its tables, and a start from trying that
+// again, until a repair. NoteDamage does what it can on a volume that may refuse.
+void NoteDamage(const std::string& dir, const std::string& what);
+std::optional<std::string> ReadDamageNote(const std::string& dir);
+void ForgetDamage(const std::string& dir);
 
 // Makes durable which names the directory has. kStorage.
 Status SyncDirectory(const std::string& dir);

@@ -68,6 +68,9 @@ class Journal::Impl {
     if (auto taken = lock.Take(options.dir); !taken) return taken;
     auto made = ReadFormatFile(options.dir);
     if (!made) return tl::unexpected(made.error());
+    if (const auto note = ReadDamageNote(options.dir)) {
+      return Fail(Code::kDamaged, "the database met damage when it rewrote its tables: " + *note);
+    }
     FreeReserve(options.dir, options.reserve_file_bytes);
     if (options.env == nullptr) {
       if (auto room = CheckRoom(options.dir); !room) return room;
@@ -124,7 +127,12 @@ class Journal::Impl {
     }
     state.accept_clock = std::make_unique<AcceptClock>(*options.clock, state.last_accepted);
     opened = true;
-    state.store->OnBackgroundError([this](const Error& error) { state.Poison(error); });
+    state.store->OnBackgroundError([this](Error error) {
+      // The next start would open all the same, meet the same block and fail again, for ever.
+      if (error.code == Code::kDamaged) NoteDamage(state.options.dir, error.message);
+      error.code = Code::kStorage;
+      state.Poison(error);
+    });
     queue = std::make_unique<CommitQueue>(state, std::move(dedupe));
     janitor = std::make_unique<Janitor>(state);
     scrubber = std::make_unique<Scrubber>(state);

@@ -39,6 +39,10 @@ class Survey {
       if (made.error().code != Code::kDamaged) return tl::unexpected(made.error());
       Note({{}, {}, 0, dir + "/FORMAT", made.error().message});
     }
+    if (auto note = ReadDamageNote(dir)) {
+      Note(
+          {{}, {}, 0, dir + "/db", "the database met damage when it rewrote its tables: " + *note});
+    }
     auto marked = Watermark::Read(dir);
     if (!marked) return tl::unexpected(marked.error());
     mark_ = std::move(*marked);
@@ -543,6 +547,7 @@ Result<RepairReport> RepairOffline(const std::string& dir, bool accept_loss, Sys
     return tl::unexpected(mended.error());
   }
   store->reset();
+  ForgetDamage(dir);
   if (auto written = WriteFormatFile(dir); !written) return tl::unexpected(written.error());
   return out;
 }

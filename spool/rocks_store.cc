@@ -50,7 +50,7 @@ class BackgroundErrors final : public rocksdb::EventListener {
  public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
     Error error = ToError("the database failed", *status);
-    error.code = Code::kStorage;
+    if (error.code != Code::kDamaged) error.code = Code::kStorage;
     std::unique_lock lock(mutex_);
     if (error_) return;
     error_ = error;

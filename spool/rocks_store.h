@@ -109,8 +109,9 @@ class RocksStore {
   // tables without their garbage. Needs room itself first, for which `free_bytes` must suffice.
   void Reclaim(uint64_t free_bytes);
 
-  // Called once, on a thread of the database, when it has failed by itself, as in writing a table:
-  // every later Write fails. At once if it has already.
+  // Called once, on a thread of the database, when it has failed by itself, as in writing a table
+  // (kStorage) or in rewriting one that is damaged (kDamaged): every later Write fails. At once if
+  // it has already.
   void OnBackgroundError(std::function<void(const Error&)> told);
 
   uint64_t DiskBytes() const;  // files of the database

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -244,6 +245,73 @@ TEST_F(Repair, ABlockAmongTheNewestChunksKeepsNoOtherStreamFromGoingOn) {
   EXPECT_EQ(AppendNumbers("audit", 500, 1).stored, 1u);
   EXPECT_EQ(AppendNumbers("events", 501, 1).stored, 1u);
   EXPECT_EQ(ReadAll(Only("audit")).size(), StatusOf("audit").events);
+}
+
+// Dead letters are not read at a start; what is bad among them is met when their tables are merged.
+TEST_F(Repair, DamageThatIsMetInTheBackgroundIsServedAsDamageNotAgainAndAgain) {
+  std::atomic<int> failures{0};
+  options.on_fatal = [&](const Error&) { ++failures; };
+  uint64_t number = 0;
+  const auto life = [&] {
+    Open();
+    auto cursor = journal->OpenCursor({"target/mail", Only("events"), {1}});
+    ASSERT_TRUE(cursor);
+    Settlement settled;
+    for (int i = 0; i < 8; ++i, ++number) {
+      AppendNumbers("events", number, 1);
+      DeadLetter letter;  // of two targets, so that all tables overlap
+      letter.id = {number % 2 == 0 ? "a" : "z", {number + 1}, ""};
+      letter.event_id = IdOf(number);
+      letter.reason = "rejected";
+      letter.record = NumberedEvent(Stream("events"), number, Noise(2000, number)).record;
+      settled.dead.push_back(std::move(letter));
+    }
+    settled.next = {number + 1};
+    settled.moves = {{Stream("events"), number}};
+    ASSERT_TRUE((*cursor)->Advance(settled));
+    cursor->reset();
+    journal.reset();
+  };
+  for (int i = 0; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(life());
+  std::string first, last;
+  {
+    const auto store = RocksStore::OpenReadOnly(options.dir + "/db");
+    ASSERT_TRUE(store);
+    const auto it = (*store)->NewIterator((*store)->Family("dead_letters"));
+    it->SeekToFirst();
+    first = it->key();
+    it->SeekToLast();
+    last = it->key();
+  }
+  Spoil("dead_letters", first, last);
+  bool damaged = false;
+  for (int i = 0; i < 20 && !damaged; ++i) {
+    auto opened = Journal::Open(options);
+    if (!opened) {
+      EXPECT_EQ(opened.error().code, Code::kDamaged) << opened.error().message;
+      damaged = true;
+      break;
+    }
+    journal = std::move(*opened);
+    AppendNumbers("events", 1000 + number++, 1);
+    // Each life that ends leaves a table; the database merges them when there are some.
+    auto cursor = journal->OpenCursor({"target/mail", Only("events"), {1}});
+    DeadLetter letter;
+    letter.id = {number % 2 == 0 ? "a" : "z", {5000 + number}, ""};
+    letter.record = NumberedEvent(Stream("events"), number, "x").record;
+    Settlement settled;
+    settled.next = (*cursor)->next();
+    settled.dead.push_back(std::move(letter));
+    static_cast<void>((*cursor)->Advance(settled));
+    cursor->reset();
+    journal.reset();
+  }
+  EXPECT_TRUE(damaged);
+  EXPECT_EQ(failures, 1);
+  EXPECT_TRUE(Says(MustRepair(), "some dead letters are given up"));
+  Open();
+  EXPECT_TRUE(journal->dead_letters().List("a", std::nullopt, 1000));
+  EXPECT_TRUE(journal->dead_letters().List("z", std::nullopt, 1000));
 }
 
 TEST_F(Repair, AStreamThatCannotGiveWayKeepsItsLimit) {
