@@ -4,6 +4,7 @@
 // Appends commits of 1000 until there are N events and stops at 1 M, 2 M, 5 M, 10 M … to look: the
 // rate since the last look, the process's memory, files, bytes written by the process in all, how
 // long an open takes, and a search by time. Then a journal of its own for events that come alone.
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -116,7 +117,7 @@ std::unique_ptr<Journal> OpenJournal(const std::string& dir) {
 
 // Seconds in Append alone: making events is not the journal's work.
 double AppendMany(Journal& journal, Events& events, size_t count) {
-  constexpr size_t kAtOnce = 100 * kCommit;  // in memory
+  constexpr size_t kAtOnce = 20 * kCommit;  // in memory
   const StreamId stream = *journal.FindStream("kubernetes-events");
   double seconds = 0;
   std::atomic<bool> failed{false};
@@ -217,7 +218,10 @@ void Small(const std::string& dir, size_t count) {
 }
 
 int Main(int argc, char** argv) {
-  size_t count = 5'000'000;
+  // As spoold does, or what is freed looks like what is held.
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  size_t count = 50'000'000;
   size_t small = 30'000;
   std::string base = getenv("TMPDIR") != nullptr ? getenv("TMPDIR") : "/tmp";
   for (int i = 1; i + 1 < argc; i += 2) {

@@ -14,6 +14,7 @@ seconds=${SPOOL_BENCH_SECONDS:-8}
 ingest=127.0.0.1:18480
 admin=127.0.0.1:18481
 bare=
+limit=  # requests a second that the same client and server reach when nothing is made of a body
 dir=
 pid=
 
@@ -48,6 +49,14 @@ stored() {
       END { printf "%d\n", n }'
 }
 
+# The same requests to a path that is not there: read whole, and answered 404. Sets $limit.
+measure_limit() {
+  local out
+  out=$(BENCH_LUA=$PWD/bench BENCH_RUN=limit-$$ BENCH_PATH=/nothing wrk -t1 -c"$2" -d3s \
+    --timeout 10s -s "bench/$1.lua" "http://$ingest") || die "wrk failed: $out"
+  limit=$(awk '/^RESULT / { print $2 / ($3 / 1e6) }' <<<"$out")
+}
+
 # load SCRIPT EVENTS_A_REQUEST CONNECTIONS
 load() {
   local out before after repeats line
@@ -60,10 +69,12 @@ load() {
   repeats=$(($(stored duplicate) - repeats))
   line=$(grep '^RESULT ' <<<"$out") || die "wrk said nothing: $out"
   # Events are those that spoold says it stored, not those that wrk sent.
-  awk -v name="$1" -v events=$((after - before)) -v bare="$bare" -v c="$3" '{
+  awk -v name="$1" -v events=$((after - before)) -v bare="$bare" -v c="$3" \
+    -v limit="$limit" '{
+    of_http = limit > 0 ? sprintf("%.3f", $2 / ($3 / 1e6) / limit) : "-"
     s = $3 / 1e6
-    printf "%-8s %5d %10.0f %12.0f %9.2f %9.2f %8.3f\n", name, c, events / s, $2 / s, $6 / 1e3,
-      $7 / 1e3, events / s / bare
+    printf "%-8s %5d %10.0f %12.0f %9.2f %9.2f %8.3f %8s\n", name, c, events / s, $2 / s,
+      $6 / 1e3, $7 / 1e3, events / s / bare, of_http
   }' <<<"$line"
   read -r _ _ _ bad errors _ <<<"$line"
   ((bad == 0 && errors == 0)) || printf '  %d answers other than 2xx, %d errors\n' "$bad" "$errors"
@@ -103,7 +114,8 @@ end_serve() {
   dir=
 }
 head_of_loads() {
-  printf '%-8s %5s %10s %12s %9s %9s %8s\n' "$1" conns events/s requests/s 'p50 ms' 'p99 ms' 'of bare'
+  printf '%-8s %5s %10s %12s %9s %9s %8s %8s\n' "$1" conns events/s requests/s 'p50 ms' 'p99 ms' \
+    'of bare' 'of http'
 }
 
 http() {
@@ -111,8 +123,11 @@ http() {
   [[ -n $bare ]] || journal 3
   serve http '{ nothing: { type: "null" } }'
   head_of_loads http
+  measure_limit batch 16
   load batch 100 16
+  measure_limit single 64
   load single 1 64
+  limit=
   end_serve
   printf '\n'
 }
@@ -150,7 +165,8 @@ cpu() {
     kill -INT "$recorder" && wait "$recorder" || true
     per=$(($(awk '{ print $14 + $15 }' "/proc/$pid/stat") - per))
     after=$(stored stored)
-    python3 bench/cpu.py "$dir/perf" "$bin/spoold" "$per" $((after - before))
+    python3 bench/cpu.py "$dir/perf" "$bin/spoold" "$per" $((after - before)) ||
+      echo '  no profile: this machine does not let perf sample'
   done
   end_serve
 }
@@ -166,7 +182,7 @@ kafka() {
 
 nats() { "$bin/bench_nats"; printf '\n'; }
 latency() { "$bin/bench_latency" --dir "$base"; printf '\n'; }
-growth() { "$bin/bench_growth" --dir "$base" --events "${1:-5000000}"; printf '\n'; }
+growth() { "$bin/bench_growth" --dir "$base" --events "${1:-50000000}"; printf '\n'; }
 
 case $what in
   all) journal 3; http; memory; cpu; latency; decode; kafka; nats; growth ;;

@@ -8,6 +8,7 @@ function setup(thread)
   threads = threads + 1
 end
 
+local path = os.getenv("BENCH_PATH") or "/v1/events"
 local headers = { ["Content-Type"] = "application/json" }
 function init() event_setup(id) end
 
@@ -19,7 +20,7 @@ function request()
     n = event_into(parts, n)
   end
   if kEvents > 1 then parts[n + 1] = "]" end
-  return wrk.format("POST", "/v1/events", headers, table.concat(parts))
+  return wrk.format("POST", path, headers, table.concat(parts))
 end
 
 function done(summary, latency) event_report(summary, latency) end

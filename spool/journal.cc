@@ -524,8 +524,9 @@ Micros Journal::ClockOffset() const { return impl_->state.accept_clock->Offset()
 bool Journal::healthy() const { return !impl_->state.failed; }
 Journal::Counters Journal::counters() const { return impl_->queue->counters(); }
 StoreStatus Journal::Store() const { return impl_->state.store->status(); }
-Result<Sequence> Journal::Snapshot(const std::string& dir) const {
-  const JournalState& state = impl_->state;
+Result<Sequence> Journal::Snapshot(const std::string& wanted) const {
+  std::string dir = wanted;
+  while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
   const std::lock_guard one_at_a_time(impl_->snapshots);
   struct stat there {};
   if (lstat(dir.c_str(), &there) == 0) return Fail(Code::kConflict, dir + " exists already");

@@ -99,6 +99,8 @@ bugs() {
 
 # Of a kernel of our own; half of the time it boots.
 real_power_cuts() {
+  local TMPDIR=/tmp  # the guest sees the disk of this machine, and has a memory of its own
+  export TMPDIR
   SPOOL_UML_SEED=$seed SPOOL_UML_COUNT=$((60 * times)) \
     step "power cuts of a kernel" $((60 * times)) "$seed" suite power 'MachinePower.CutAtRandom*'
   SPOOL_UNSYNCED_SEED=$seed SPOOL_UNSYNCED_COUNT=$((8 * times)) \
