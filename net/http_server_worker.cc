@@ -86,7 +86,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Steady::time_point deadline_ = Steady::time_point::max();
   Steady::time_point body_deadline_ = Steady::time_point::max();  // of the whole body
   uint64_t serial_ = 0;                                           // of the request with the handler
-  Steady::time_point dispatched_;                                 // when that got it
+  SteadyTime dispatched_;                                         // when that got it
   std::string out_;                                               // head, and the body if short
   std::string out_body_;                                          // the body if long
   size_t written_ = 0;
@@ -344,7 +344,7 @@ bool Connection::Dispatch() {
   NoDeadline();  // how long an answer takes is the handler's affair
   shared_.requests.fetch_add(1, std::memory_order_relaxed);
   serial_ = worker_.Await(this);
-  dispatched_ = Steady::now();
+  dispatched_ = RealClock().Steady();
   auto state = std::make_shared<HttpResponder::State>(worker_.shared_from_this(), serial_,
                                                       std::move(permit));
   worker_.dispatching = serial_;
@@ -370,11 +370,7 @@ void Connection::Answer(HttpResponse response) {
   }
   const bool handled = serial_ != 0;
   worker_.NoLongerAwait(std::exchange(serial_, 0));
-  if (!response.probe) shared_.CountAnswer(response.status);
-  if (!response.probe && handled) {
-    const auto took = Steady::now() - dispatched_;
-    shared_.seconds.Observe(std::chrono::duration_cast<Micros>(took).count());
-  }
+  if (!response.probe) shared_.CountAnswer(response.status, handled ? dispatched_ : SteadyTime());
   close_after_ = response.close || !reader_.keep_alive() || shared_.stopping;
   const Framing framing{reader_.head_only(), close_after_, reader_.http_1_0()};
   out_.clear();

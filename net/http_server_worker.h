@@ -36,9 +36,12 @@ struct ServerShared {
     }
   }
 
-  void CountAnswer(int status) {
+  // `dispatched`: when a handler got the request, if one did.
+  void CountAnswer(int status, SteadyTime dispatched) {
     const auto at = std::min(static_cast<size_t>(status), answers.size() - 1);
     answers[at].fetch_add(1, std::memory_order_relaxed);
+    if (dispatched == SteadyTime()) return;
+    seconds.Observe((RealClock().Steady() - dispatched).count());
   }
 
   const HttpLimits limits;

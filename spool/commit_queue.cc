@@ -233,6 +233,7 @@ struct CommitQueue::Impl {
         stream.end_bytes = change.end_bytes;
         stream.end_raw_bytes = change.end_raw_bytes;
         stream.last_hash = change.last.hash;
+        stream.ends_lost = false;
         stream.newest = group.accepted;
         if (!stream.oldest) stream.oldest = group.accepted;
       }

@@ -1,7 +1,6 @@
 #include "spool/journal.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -77,9 +76,7 @@ class Journal::Impl {
     }
     state.volume = std::make_unique<Volume>(options.dir, options.disk_reserve_bytes);
     const std::string dir = options.dir + "/db";
-    // The watermark is there before FORMAT: without it nothing was ever taken.
-    const bool taken_before = *made || access((options.dir + "/WATERMARK").c_str(), F_OK) == 0;
-    if (taken_before && !RocksStore::Exists(dir, options.env)) {
+    if (*made && !RocksStore::Exists(dir, options.env)) {
       return Fail(Code::kDamaged, "a journal was made in " + options.dir +
                                       ", and its database is gone: " + dir + " has no CURRENT");
     }

@@ -42,6 +42,7 @@ struct StreamState {
   uint64_t end_bytes = 0;  // running totals since the stream began
   uint64_t end_raw_bytes = 0;
   Hash128 last_hash;
+  bool ends_lost = false;  // the last chunk is a lost one
   std::optional<SystemTime> newest;
   std::optional<SystemTime> oldest;
   Expired expired;

@@ -32,6 +32,7 @@ Status LoadStream(const JournalState& state, StreamState& stream) {
   stream.end_bytes = last->header.bytes_before + it->value().size();
   stream.end_raw_bytes = last->header.raw_before + last->header.raw_bytes;
   stream.last_hash = last->header.hash;
+  stream.ends_lost = last->lost();
   stream.newest = last->header.accepted;
   it->Seek(codec::SequenceKey(stream.trim.sequence.value));
   const Status there = it->status();

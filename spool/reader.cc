@@ -32,6 +32,8 @@ struct Lane {
   // As of this Read.
   Trim trim;
   Sequence end;
+  uint64_t end_ordinal = 0;
+  bool ends_lost = false;
   std::unique_ptr<RocksStore::Iterator> it;
 };
 
@@ -77,6 +79,8 @@ class MergingReader final : public Reader {
       for (Lane& lane : lanes_) {
         lane.trim = lane.stream->trim;
         lane.end = lane.stream->end;
+        lane.end_ordinal = lane.stream->end_ordinal;
+        lane.ends_lost = lane.stream->ends_lost;
       }
     }
     for (Lane& lane : lanes_) {
@@ -85,7 +89,7 @@ class MergingReader final : public Reader {
       }
       const Sequence begin = std::max(from, lane.trim.sequence);
       lane.damage_at = begin;
-      Keep(lane, Place(lane, begin));
+      Keep(lane, Place(lane, begin, page));
     }
     size_t bytes = 0;
     for (;;) {
@@ -128,8 +132,11 @@ class MergingReader final : public Reader {
   }
 
   // Makes `lane.chunk` the first chunk of the stream that ends after `from`, at the event `from`.
-  Status Place(Lane& lane, Sequence from) {
+  // Of what lies right before that is told if it is lost: other streams may have events of the same
+  // sequences, so that a page can end behind a lost chunk before that could be told.
+  Status Place(Lane& lane, Sequence from, Page& page) {
     if (lane.end <= from) {
+      if (lane.ends_lost) page.lost.push_back({lane.stream->id, lane.end, lane.end_ordinal});
       Forget(lane);
       return {};
     }
@@ -155,6 +162,9 @@ class MergingReader final : public Reader {
       auto before = ParseChunk(lane.it->value(), true);
       if (trimmed || (before && before->header.end() <= from)) {
         if (!trimmed) ordinal = before->header.ordinal + before->header.count;
+        if (!trimmed && before->lost()) {
+          page.lost.push_back({lane.stream->id, before->header.end(), *ordinal});
+        }
         lane.it->Next();
       } else {
         ordinal.reset();  // it holds `from` itself

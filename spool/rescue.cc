@@ -33,26 +33,34 @@ std::string Between(const std::string& low, const std::string& high) {
   return sum;
 }
 
-// Moves behind the block that cannot be read: to the lowest place from which reading goes on.
-void StepOver(RocksStore::Iterator& it, std::string_view after) {
-  const auto readable = [&it](const std::string& key) {
-    it.Seek(key);
-    return it.status().has_value();
+}  // namespace
+
+// A failed iterator stays so: each look is a new one's.
+std::unique_ptr<RocksStore::Iterator> ReadOnBehind(const RocksStore& store, FamilyId family,
+                                                   std::string_view after) {
+  const auto look = [&](const std::string& key) {
+    auto it = store.NewIterator(family);
+    it->Seek(key);
+    return it->status() ? std::move(it) : nullptr;
   };
   std::string low = Number(after);
   std::string high(kTargetBytes, '\xff');
-  if (!readable(high)) return;
+  auto behind = look(high);
+  if (behind == nullptr) return nullptr;
   for (std::string middle = Between(low, high); middle != low; middle = Between(low, high)) {
-    (readable(middle) ? high : low) = middle;
+    if (auto it = look(middle)) {
+      behind = std::move(it);
+      high = std::move(middle);
+    } else {
+      low = std::move(middle);
+    }
   }
-  readable(high);
+  return behind;
 }
-
-}  // namespace
 
 RescuedRecords RescuedRecords::Read(const RocksStore& store, FamilyId family, bool keep) {
   RescuedRecords out;
-  const auto it = store.NewIterator(family);
+  auto it = store.NewIterator(family);
   std::string last;
   it->SeekToFirst();
   for (;;) {
@@ -65,8 +73,8 @@ RescuedRecords RescuedRecords::Read(const RocksStore& store, FamilyId family, bo
     if (status) return out;
     if (!keep) return Read(store, family, true);
     if (out.error_.empty()) out.error_ = status.error().message;
-    StepOver(*it, last);
-    if (!it->status() || !it->Valid()) {
+    it = ReadOnBehind(store, family, last);
+    if (it == nullptr || !it->Valid()) {
       out.gaps_.push_back({last, {}});
       return out;
     }

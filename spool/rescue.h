@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,11 @@
 #include "spool/rocks_store.h"
 
 namespace spool {
+
+// At the first key behind `after` from which reading goes on, when there are blocks in between that
+// cannot be read; not Valid when that is the end. Null when nothing behind can be read.
+std::unique_ptr<RocksStore::Iterator> ReadOnBehind(const RocksStore& store, FamilyId family,
+                                                   std::string_view after);
 
 class RescuedRecords {
  public:

@@ -437,6 +437,19 @@ std::string RocksStore::FileOf(FamilyId family, std::string_view key) const {
   return {};
 }
 
+std::optional<std::pair<std::string, std::string>> RocksStore::TableRange(
+    FamilyId family, std::string_view key) const {
+  rocksdb::ColumnFamilyMetaData meta;
+  impl_->db->GetColumnFamilyMetaData(impl_->handles[family.value], &meta);
+  for (const auto& level : meta.levels) {
+    for (const auto& file : level.files) {
+      if (file.smallestkey > key || key > file.largestkey) continue;
+      return std::pair(file.smallestkey, file.largestkey);
+    }
+  }
+  return std::nullopt;
+}
+
 Status RocksStore::Snapshot(const std::string& dir) const {
   rocksdb::Checkpoint* made = nullptr;
   auto status = rocksdb::Checkpoint::Create(impl_->db.get(), &made);

@@ -118,6 +118,9 @@ class RocksStore {
   StoreStatus status() const;
   // The table file that may hold the key; "" when it is in none.
   std::string FileOf(FamilyId family, std::string_view key) const;
+  // The least and the greatest key of that file.
+  std::optional<std::pair<std::string, std::string>> TableRange(FamilyId family,
+                                                                std::string_view key) const;
   // Copies the database as of now to `dir`, which must not exist; files are linked where they can
   // be. kStorage.
   Status Snapshot(const std::string& dir) const;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "spool/codec.h"
+#include "spool/rescue.h"
 
 namespace spool {
 namespace {
@@ -88,8 +89,20 @@ Status Scrubber::Stream(const StreamState& stream, const std::stop_token* paced,
         at = std::max(auditor->end(), key + 1);
       }
       if (auto status = it->status(); !status) {
-        damage = Damage{stream.options.name, {at, at + 1}, 0, {}, status.error().message};
-        at = end;  // what lies behind a block that cannot be read is for the offline verify
+        damage = Damage{stream.options.name, {at, end}, 0, {}, status.error().message};
+        // On behind the block that cannot be read.
+        const auto on = ReadOnBehind(*state_.store, stream.family,
+                                     codec::SequenceKey(at.value > 0 ? at.value - 1 : 0));
+        const bool more = on != nullptr && on->Valid();
+        const auto next = more ? ParseChunk(on->value(), true) : tl::unexpected(status.error());
+        at = end;
+        if (next && next->header.first < end) {
+          at = next->header.first;
+          damage->range.end = at;
+          damage->events =
+              next->header.ordinal - std::min(next->header.ordinal, auditor->end_ordinal());
+          auditor->PassOver(at, next->header.ordinal);
+        }
       }
     }
     if (!any && !damage) {

@@ -81,7 +81,9 @@ TEST_F(MachinePower, CutAtRandomLosesNothingThatWasAcknowledged) {
   ASSERT_NO_FATAL_FAILURE(StopAndVerify());
   ASSERT_NO_FATAL_FAILURE(SwitchOff());
   EXPECT_GT(history_.acknowledged(), 0u);
-  if (profile.count() >= 20) EXPECT_GT(evicted_, 0u);  // a few lives may be too short for that
+  if (profile.count() >= 20) {  // a few lives may be too short for that
+    EXPECT_GT(evicted_, 0u);
+  }
   profile.Report("machine power cuts", profile.count(), Counted());
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "spool/offline.h"
+#include "spool/records.h"
 #include "spool/rocks_store.h"
 #include "tests/support/journal_fixture.h"
 #include "tests/support/raw_store.h"
@@ -24,7 +25,7 @@ namespace fs = std::filesystem;
 class Repair : public JournalTest {
  protected:
   static constexpr uint64_t kEvents = 40;
-  static constexpr int kRecords = 40;
+  static constexpr int kRecords = 99;
 
   static std::string Noise(size_t size, uint64_t seed) {
     std::mt19937_64 random(seed);
@@ -79,7 +80,7 @@ class Repair : public JournalTest {
     const std::string path = options.dir + "/db/" + name;
     std::ifstream in(path, std::ios::binary);
     const std::string sound{std::istreambuf_iterator<char>(in), {}};
-    for (size_t at = 64; at + 64 < sound.size(); at += 512) {
+    for (size_t at = 64; at + 64 < sound.size(); at += 64) {
       std::string spoiled = sound;
       for (size_t i = 0; i < 16; ++i) spoiled[at + i] = static_cast<char>(~spoiled[at + i]);
       std::ofstream(path, std::ios::binary | std::ios::trunc) << spoiled;
@@ -121,7 +122,7 @@ class Repair : public JournalTest {
 
 TEST_F(Repair, RecordsThatCannotBeReadCostThemselvesAndNoPlace) {
   Fill();
-  Spoil("default", "r/" + RecordKey(20), "c/target/mail");
+  Spoil("default", "r/" + RecordKey(50), "c/target/mail");
   const RepairReport report = MustRepair();
   EXPECT_TRUE(Says(report, "replays may be gone"));
   EXPECT_FALSE(Says(report, "places of targets"));
@@ -141,7 +142,7 @@ TEST_F(Repair, RecordsThatCannotBeReadCostThemselvesAndNoPlace) {
     ++there;
   }
   EXPECT_LT(there, kRecords);
-  EXPECT_GE(there, kRecords - 8) << "a block, not a table";
+  EXPECT_GE(there, kRecords - 25) << "a block, not a table";
 }
 
 TEST_F(Repair, ATargetWhosePlaceCannotBeReadBeginsAgainInsteadOfLeavingOut) {
@@ -181,7 +182,7 @@ TEST_F(Repair, DeadLettersThatCannotBeReadCostThemselvesAndNoStart) {
   Open();
   auto cursor = journal->OpenCursor({"target/mail", Only("events"), {1}});
   ASSERT_TRUE(cursor);
-  constexpr uint64_t kLetters = 40;
+  constexpr uint64_t kLetters = 80;
   AppendNumbers("events", 0, kLetters);
   Settlement settled;
   settled.next = {kLetters + 1};
@@ -219,7 +220,7 @@ TEST_F(Repair, DeadLettersThatCannotBeReadCostThemselvesAndNoStart) {
   const auto letters = journal->dead_letters().List("mail", std::nullopt, 1000);
   ASSERT_TRUE(letters) << letters.error().message;
   EXPECT_LT(letters->size(), kLetters);
-  EXPECT_GE(letters->size(), kLetters - 16) << "a block, not a table";
+  EXPECT_GE(letters->size(), kLetters - 20) << "a block, not a table";
   ASSERT_EQ(journal->dead_letters().Totals().size(), 1u);
   EXPECT_EQ(journal->dead_letters().Totals()[0].count, letters->size());
 }
@@ -252,27 +253,36 @@ TEST_F(Repair, DamageThatIsMetInTheBackgroundIsServedAsDamageNotAgainAndAgain) {
   std::atomic<int> failures{0};
   options.on_fatal = [&](const Error&) { ++failures; };
   uint64_t number = 0;
-  const auto life = [&] {
-    Open();
+  // Each life that ends leaves a table; the database merges them when there are some. False when
+  // the journal is refused as damaged.
+  const auto live = [&] {
+    auto opened = Journal::Open(options);
+    if (!opened) {
+      EXPECT_EQ(opened.error().code, Code::kDamaged) << opened.error().message;
+      return false;
+    }
+    journal = std::move(*opened);
     auto cursor = journal->OpenCursor({"target/mail", Only("events"), {1}});
-    ASSERT_TRUE(cursor);
+    if (!cursor) return true;
     Settlement settled;
-    for (int i = 0; i < 8; ++i, ++number) {
-      AppendNumbers("events", number, 1);
+    for (int i = 0; i < 8; ++i) {
+      const Event event = NumberedEvent(Stream("events"), number, Noise(2000, number));
+      if (!journal->AppendAndWait({event}, "web")) break;  // it has met the damage by now
       DeadLetter letter;  // of two targets, so that all tables overlap
       letter.id = {number % 2 == 0 ? "a" : "z", {number + 1}, ""};
-      letter.event_id = IdOf(number);
+      letter.event_id = IdOf(number++);
       letter.reason = "rejected";
-      letter.record = NumberedEvent(Stream("events"), number, Noise(2000, number)).record;
+      letter.record = event.record;
       settled.dead.push_back(std::move(letter));
     }
     settled.next = {number + 1};
     settled.moves = {{Stream("events"), number}};
-    ASSERT_TRUE((*cursor)->Advance(settled));
+    if (!settled.dead.empty()) static_cast<void>((*cursor)->Advance(settled));
     cursor->reset();
     journal.reset();
+    return true;
   };
-  for (int i = 0; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(life());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(live());
   std::string first, last;
   {
     const auto store = RocksStore::OpenReadOnly(options.dir + "/db");
@@ -285,27 +295,7 @@ TEST_F(Repair, DamageThatIsMetInTheBackgroundIsServedAsDamageNotAgainAndAgain) {
   }
   Spoil("dead_letters", first, last);
   bool damaged = false;
-  for (int i = 0; i < 20 && !damaged; ++i) {
-    auto opened = Journal::Open(options);
-    if (!opened) {
-      EXPECT_EQ(opened.error().code, Code::kDamaged) << opened.error().message;
-      damaged = true;
-      break;
-    }
-    journal = std::move(*opened);
-    AppendNumbers("events", 1000 + number++, 1);
-    // Each life that ends leaves a table; the database merges them when there are some.
-    auto cursor = journal->OpenCursor({"target/mail", Only("events"), {1}});
-    DeadLetter letter;
-    letter.id = {number % 2 == 0 ? "a" : "z", {5000 + number}, ""};
-    letter.record = NumberedEvent(Stream("events"), number, "x").record;
-    Settlement settled;
-    settled.next = (*cursor)->next();
-    settled.dead.push_back(std::move(letter));
-    static_cast<void>((*cursor)->Advance(settled));
-    cursor->reset();
-    journal.reset();
-  }
+  for (int i = 0; i < 20 && !damaged; ++i) damaged = !live();
   EXPECT_TRUE(damaged);
   EXPECT_EQ(failures, 1);
   EXPECT_TRUE(Says(MustRepair(), "some dead letters are given up"));

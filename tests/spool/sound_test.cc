@@ -191,10 +191,11 @@ TEST_F(Sound, AnOperatorCanSkipADamagedChunkAndOnlyThat) {
   cursor->reset();
   journal.reset();
   RawStore(options.dir).Change("stream:b", 0, [](std::string& value) { value[2] ^= 0x40; });
-  // The oldest chunk is looked at by every start, so something has to lie before it.
-  const auto refused = Journal::Open(options);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::kDamaged);
+  // The oldest chunk is looked at by every start, which is no reason for the others to stand still.
+  Open();
+  EXPECT_EQ(journal->NewReader(Only("b"))->Read({1}, {}).error().code, Code::kDamaged);
+  EXPECT_EQ(ReadAll(Only("a")).size(), 2u);
+  journal.reset();
   RawStore(options.dir).Change("stream:b", 0, [](std::string& value) { value[2] ^= 0x40; });
   Open();
   AppendNumbers("b", 20, 4);
