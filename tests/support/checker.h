@@ -66,6 +66,8 @@ struct History {
   std::map<std::string, uint64_t> evicted;  // of each stream, as retention said last
   std::map<std::string, std::vector<Delivery>> deliveries;  // by target
   std::map<std::string, std::set<uint64_t>> unwanted;       // no route leads them to the target
+  // Of events that retention has taken: how many each target was given that are not listed any more.
+  std::map<std::string, uint64_t> forgotten;
   // Moments after which a target may be given again what it had: its own faults, and ends of the
   // program that were not in order.
   std::map<std::string, std::vector<uint64_t>> disturbed;

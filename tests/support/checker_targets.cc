@@ -18,7 +18,7 @@ bool Same(const CursorState& state, const FoundCursor& cursor) {
 
 template <class Map>
 const typename Map::mapped_type& OrEmpty(const Map& map, const std::string& name) {
-  static const typename Map::mapped_type empty;
+  static const typename Map::mapped_type empty{};
   const auto found = map.find(name);
   return found == map.end() ? empty : found->second;
 }
@@ -207,10 +207,11 @@ void Judgement::CheckGiven(const std::string& target, const FoundCursor& cursor,
                            const std::set<uint64_t>& given) {
   const Account& a = cursor.account;
   const auto& unwanted = OrEmpty(history_.unwanted, target);
-  if (a.delivered > given.size() || a.filtered > unwanted.size()) {
+  const uint64_t in_all = given.size() + OrEmpty(history_.forgotten, target);
+  if (a.delivered > in_all || a.filtered > unwanted.size()) {
     Say("account", target + " counts " + std::to_string(a.delivered) + " delivered and " +
                        std::to_string(a.filtered) + " filtered; it was given " +
-                       std::to_string(given.size()) + ", and " + std::to_string(unwanted.size()) +
+                       std::to_string(in_all) + ", and " + std::to_string(unwanted.size()) +
                        " are not for it");
   }
   if (found_.drained && a.pending > 0) {
@@ -236,7 +237,7 @@ void Judgement::CheckGiven(const std::string& target, const FoundCursor& cursor,
     const bool for_it = cursor.streams.contains(sent_.at(number)->stream);
     if (for_it && !at_.contains(number) && !settled.contains(number)) ++gone;
   }
-  uint64_t may_be_gone = a.evicted + a.skipped;
+  uint64_t may_be_gone = a.evicted + a.skipped + OrEmpty(history_.forgotten, target);
   for (const auto& [name, place] : cursor.places) {
     const auto stream = found_.streams.find(name);
     if (stream == found_.streams.end() || stream->second.evicted <= place) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <sstream>
 
 #include "base/hash.h"
@@ -143,10 +144,14 @@ void PowerHistory::Forget(const Found& found) {
     requests_[history_.requests[i].events.front().number] = i;
   }
   for (auto& [target, deliveries] : history_.deliveries) {
+    std::set<uint64_t> forgotten;
     std::erase_if(deliveries, [&](const Delivery& delivery) {
       const auto stream = found.streams.find(PowerStreamOf(delivery.number));
-      return stream != found.streams.end() && delivery.sequence < stream->second.first;
+      const bool gone = stream != found.streams.end() && delivery.sequence < stream->second.first;
+      if (gone) forgotten.insert(delivery.number);
+      return gone;
     });
+    history_.forgotten[target] += forgotten.size();
   }
 }
 
