@@ -120,6 +120,7 @@ void Sha256Pieces::Reset() {
 }
 
 void Sha256Pieces::Add(std::string_view piece) {
+  if (piece.empty()) return;  // it may have no address
   if (piece.size() > gathered_.size() - size_) Flush();
   if (piece.size() > gathered_.size()) return ThisThreadsPieces().Add(piece);
   std::memcpy(gathered_.data() + size_, piece.data(), piece.size());
