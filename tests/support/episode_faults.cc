@@ -331,6 +331,7 @@ void FaultDeck::Shuffle(size_t soon) {
   for (size_t i = 0; i < deck_.size(); ++i) deck_[i] = i;
   std::ranges::shuffle(deck_, random_);
   soon = std::min(soon, deck_.size());
+  if (soon == 0) return;
   // The places from which the next `soon` are drawn are at the end.
   for (size_t i = 0; i + soon < deck_.size(); ++i) {
     if (!kinds_[deck_[i]].server) continue;
