@@ -528,14 +528,14 @@ Result<Sequence> Journal::Snapshot(const std::string& wanted) const {
   struct stat there {};
   if (lstat(dir.c_str(), &there) == 0) return Fail(Code::kConflict, dir + " exists already");
   // Under another name until it is whole, or a half one would pass for a journal.
+  // What is there of that name may be anybody's, and is left alone.
   const std::string partial = dir + ".partial";
-  std::error_code ignored;
-  std::filesystem::remove_all(partial, ignored);  // of a snapshot that was cut short
   if (auto made = MakeNewDirectory(partial); !made) return tl::unexpected(made.error());
   auto end = impl_->SnapshotTo(partial);
   if (end) {
     if (auto named = RenameDirectory(partial, dir); !named) end = tl::unexpected(named.error());
   }
+  std::error_code ignored;
   if (!end) std::filesystem::remove_all(partial, ignored);
   return end;
 }

@@ -238,7 +238,7 @@ class Journal {
 
   // A copy as of now in `dir`, which must not exist: start a spoold on it to restore. Every event
   // below the sequence given back is in it. Table files are linked when `dir` is on the same
-  // volume. kConflict when `dir` exists, kStorage.
+  // volume. kConflict when `dir` exists, or `dir`.partial, under which it is made; kStorage.
   Result<Sequence> Snapshot(const std::string& dir) const;
 
   ScrubStatus Scrub() const;

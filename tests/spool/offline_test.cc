@@ -126,6 +126,13 @@ TEST_F(Offline, ASnapshotMadeWhileEventsComeRestores) {
   ASSERT_TRUE(end) << end.error().message;
   EXPECT_GE(*end, Sequence{51});
   EXPECT_EQ(journal->Snapshot(copy).error().code, Code::kConflict);
+  EXPECT_FALSE(fs::exists(copy + ".partial"));
+  // Something of the name under which it is made is somebody's, and stays.
+  const std::string other = scratch.path() + "/other";
+  fs::create_directory(other + ".partial");
+  std::ofstream(other + ".partial/theirs") << "x";
+  EXPECT_EQ(journal->Snapshot(other).error().code, Code::kConflict);
+  EXPECT_TRUE(fs::exists(other + ".partial/theirs"));
   cursor->reset();
   journal.reset();
   const auto report = InspectOffline(copy, true, nullptr);
