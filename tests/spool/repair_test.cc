@@ -62,10 +62,13 @@ class Repair : public JournalTest {
     RawStore(options.dir).Settle();
   }
 
-  bool CanRead(const std::string& family, const std::string& key) const {
+  // The database opens, `key` cannot be read and `whole` can.
+  bool OnlySpoils(const std::string& family, const std::string& key,
+                  const std::string& whole) const {
     const auto store = RocksStore::OpenReadOnly(options.dir + "/db");
     if (!store) return false;
-    return (*store)->Get((*store)->Family(family), key).has_value();
+    const FamilyId id = (*store)->Family(family);
+    return !(*store)->Get(id, key) && (*store)->Get(id, whole);
   }
   // Spoils a block of a table so that `key` cannot be read, though the database opens and `whole`
   // can.
@@ -84,7 +87,7 @@ class Repair : public JournalTest {
       std::string spoiled = sound;
       for (size_t i = 0; i < 16; ++i) spoiled[at + i] = static_cast<char>(~spoiled[at + i]);
       std::ofstream(path, std::ios::binary | std::ios::trunc) << spoiled;
-      if (!CanRead(family, key) && CanRead(family, whole)) return;
+      if (OnlySpoils(family, key, whole)) return;
     }
     FAIL() << "no block holds " << key << " without " << whole;
   }
