@@ -203,23 +203,22 @@ struct CommitQueue::Impl {
     if (moved.empty())
       return state.failed ? Fail(Code::kStorage, "the journal has failed") : Status{};
     const SteadyTime before = state.options.clock->Steady();
-    auto written = state.Write(batch, true);
+    auto written = state.WriteEvents(batch);
     state.volume->Wrote(counts.stored_bytes - stored_before);
     sync_seconds.Observe((state.options.clock->Steady() - before).count());
     return written;
   }
 
   Status Mark(const std::vector<Moved>& moved, Sequence next) {
-    DurableMark mark;
-    mark.end = next;
+    std::vector<std::pair<std::string, uint64_t>> ordinals;
     for (const auto& stream : state.streams) {
       // Only this thread moves the ends.
-      mark.streams.emplace_back(stream->options.name, stream->end_ordinal);
+      ordinals.emplace_back(stream->options.name, stream->end_ordinal);
     }
     for (const Moved& change : moved) {
-      mark.streams[change.stream->id.value].second = change.last.ordinal + change.last.count;
+      ordinals[change.stream->id.value].second = change.last.ordinal + change.last.count;
     }
-    return state.Mark(mark);
+    return state.RaiseMark(next, std::move(ordinals));
   }
 
   void Publish(const Group& group, const std::vector<Moved>& moved, Sequence next) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "spool/codec.h"
 #include "spool/commit_queue.h"
+#include "spool/complete.h"
 #include "spool/directory.h"
 #include "spool/janitor.h"
 #include "spool/journal_state.h"
@@ -80,16 +81,24 @@ class Journal::Impl {
       return Fail(Code::kDamaged, "a journal was made in " + options.dir +
                                       ", and its database is gone: " + dir + " has no CURRENT");
     }
+    if (!*made && !RocksStore::Exists(dir, options.env)) {
+      if (auto nothing = CheckNothingIsLeft(options.dir); !nothing) return nothing;
+    }
     std::vector<std::string> families = {"dead_letters"};
     for (const auto& stream : options.streams) {
       families.push_back(std::string(kFamilyPrefix) + stream.name);
     }
     auto store = RocksStore::Open(dir, families, options.env, options.open_tables_max);
-    if (!store && store.error().code == Code::kDamaged && (!*made || OnlyUnsyncedIsDamaged(dir))) {
-      log::Warn("The log ends in records that were never synced and are torn; they are cut off.",
-                {{"detail", store.error().message}});
-      store = RocksStore::Open(dir, families, options.env, options.open_tables_max,
-                               RocksStore::DamagedLog::kCut);
+    if (!store && store.error().code == Code::kDamaged) {
+      const CutLook look = LookBeforeDamage(options);
+      if (!*made || look.nothing_is_missing) {
+        log::Warn("The log ends in records that were never synced and are torn; they are cut off.",
+                  {{"detail", store.error().message}});
+        store = RocksStore::Open(dir, families, options.env, options.open_tables_max,
+                                 RocksStore::DamagedLog::kCut);
+      } else if (!look.missing.empty()) {
+        return Fail(Code::kDamaged, store.error().message + "; " + look.missing);
+      }
     }
     if (!store) return tl::unexpected(store.error());
     state.store = std::move(*store);
@@ -110,11 +119,14 @@ class Journal::Impl {
     // The watermark is synced before anything is taken in, so that a power cut in the first second
     // leaves one; and before FORMAT, whose making also makes its name durable.
     if (auto opened = state.watermark.Open(options.dir); !opened) return opened;
-    DurableMark mark{state.end, {}};
+    const auto changes = ReadChanges(*state.store, state.meta);
+    if (!changes) return tl::unexpected(changes.error());
+    state.durable.changes = *changes;
+    std::vector<std::pair<std::string, uint64_t>> ordinals;
     for (const auto& stream : state.streams) {
-      mark.streams.emplace_back(stream->options.name, stream->end_ordinal);
+      ordinals.emplace_back(stream->options.name, stream->end_ordinal);
     }
-    if (auto marked = state.Mark(mark); !marked) return marked;
+    if (auto marked = state.RaiseMark(state.end, std::move(ordinals)); !marked) return marked;
     if (auto synced = state.watermark.Sync(); !synced) return synced;
     if (auto kept = KeepFormat(*made); !kept) return kept;
     if (auto kept = KeepSpecial(); !kept) return kept;
@@ -153,42 +165,6 @@ class Journal::Impl {
     auto lost = state.store->Get(state.meta, kPlacesLostKey);
     if (!lost) return tl::unexpected(lost.error());
     state.places_lost = lost->has_value();
-    return {};
-  }
-  // A power cut may leave the blocks of what was not synced in any state, a later one without an
-  // earlier one too, and the database takes that for damage. It is none when all that was durable
-  // lies before it. Looks without changing a byte.
-  bool OnlyUnsyncedIsDamaged(const std::string& dir) const {
-    const auto marked = Watermark::Read(state.options.dir);
-    if (!marked || !*marked) return false;
-    auto store = RocksStore::OpenReadOnly(dir, state.options.env, RocksStore::DamagedLog::kCut);
-    if (!store) return false;
-    JournalState cut;
-    cut.options.dir = state.options.dir;
-    cut.store = std::move(*store);
-    cut.meta = cut.store->Family("default");
-    return LoadStreams(cut) && LoadCursors(cut) && CheckWatermark(cut);
-  }
-  // A log that is gone or was cut between two records looks like one that ended there.
-  static Status CheckWatermark(const JournalState& state) {
-    auto marked = Watermark::Read(state.options.dir);
-    if (!marked) return tl::unexpected(marked.error());
-    if (!*marked) return {};
-    const DurableMark& mark = **marked;
-    if (mark.end > state.end) {
-      return Fail(Code::kDamaged, "events " + ToText(state.end) + " to " +
-                                      std::to_string(mark.end.value - 1) +
-                                      " were durable and are missing: a log of the database in " +
-                                      state.options.dir + " is gone or was cut short");
-    }
-    for (const auto& [name, ordinal] : mark.streams) {
-      const StreamState* stream = state.ByName(name);
-      const uint64_t there = stream == nullptr ? 0 : stream->end_ordinal;
-      if (there >= ordinal) continue;
-      return Fail(Code::kDamaged, std::to_string(ordinal - there) +
-                                      " events at the end of stream '" + name +
-                                      "' were durable and are missing");
-    }
     return {};
   }
   Status KeepFormat(bool made) {
@@ -540,15 +516,12 @@ Result<Sequence> Journal::Snapshot(const std::string& wanted) const {
   return end;
 }
 Result<Sequence> Journal::Impl::SnapshotTo(const std::string& dir) const {
+  // What is durable now is in the copy; what comes meanwhile may be.
   DurableMark mark;
   {
-    const std::lock_guard lock(state.mutex);
-    mark.end = state.end;
-    for (const auto& stream : state.streams) {
-      mark.streams.emplace_back(stream->options.name, stream->end_ordinal);
-    }
+    const std::lock_guard lock(state.mark_mutex);
+    mark = state.durable;
   }
-  // What is durable now is in the copy; what comes meanwhile may be.
   if (auto copied = state.store->Snapshot(dir + "/db"); !copied) {
     return tl::unexpected(copied.error());
   }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "spool/codec.h"
+#include "spool/complete.h"
 
 namespace spool {
 namespace {
@@ -21,15 +22,41 @@ void JournalState::Poison(const Error& error) {
   options.on_fatal(error);
 }
 
-Status JournalState::Write(const StoreBatch& batch, bool sync) {
+Status JournalState::Write(StoreBatch& batch, bool sync) {
   if (failed) return Fail(Code::kStorage, "the journal has failed before");
-  auto written = store->Write(batch, sync);
+  Status written;
+  if (!sync) {
+    written = store->Write(batch, false);
+  } else {
+    // One after the other, so that the log has no change without those before it.
+    const std::lock_guard lock(mark_mutex);
+    PutChanges(batch, meta, durable.changes + 1);
+    written = store->Write(batch, true);
+    if (written) {
+      ++durable.changes;
+      written = watermark.Write(durable);
+    }
+  }
   if (!written) Poison(written.error());
   return written;
 }
 
-Status JournalState::Mark(const DurableMark& mark) {
-  auto written = watermark.Write(mark);
+Status JournalState::WriteEvents(const StoreBatch& batch) {
+  if (failed) return Fail(Code::kStorage, "the journal has failed before");
+  auto written = store->Write(batch, true);
+  if (!written) Poison(written.error());
+  return written;
+}
+
+Status JournalState::RaiseMark(Sequence end,
+                               std::vector<std::pair<std::string, uint64_t>> ordinals) {
+  Status written;
+  {
+    const std::lock_guard lock(mark_mutex);
+    durable.end = end;
+    durable.streams = std::move(ordinals);
+    written = watermark.Write(durable);
+  }
   if (!written) Poison(written.error());
   return written;
 }

@@ -72,7 +72,10 @@ struct JournalState {
   JournalOptions options;
   std::unique_ptr<AcceptClock> accept_clock;
   std::unique_ptr<Volume> volume;
-  Watermark watermark;  // the writer's, but for the janitor's Sync
+  // Guards what follows and the order of the changes in the log. Taken last but for `mutex`.
+  mutable std::mutex mark_mutex;
+  DurableMark durable;  // as the watermark says; its changes are also a record, in each change
+  Watermark watermark;  // its Sync is the janitor's
   std::unique_ptr<RocksStore> store;
   FamilyId meta;
   FamilyId dead;
@@ -90,11 +93,13 @@ struct JournalState {
   std::atomic<bool> failed{false};
   std::optional<Error> failure;
 
-  // Writes; a failure is final for the whole journal.
-  Status Write(const StoreBatch& batch, bool sync);
+  // Writes; a failure is final for the whole journal. What is synced is a change that the watermark
+  // counts from then on, so that a log that lost it is not taken for whole.
+  Status Write(StoreBatch& batch, bool sync);
+  // Writes events, synced. They are missed by their sequences, once RaiseMark has told them.
+  Status WriteEvents(const StoreBatch& batch);
+  Status RaiseMark(Sequence end, std::vector<std::pair<std::string, uint64_t>> streams);
   void Poison(const Error& error);
-  // Raises the watermark; a failure is final too.
-  Status Mark(const DurableMark& mark);
   const StreamState* ByName(std::string_view name) const;
   std::string CursorKey(std::string_view name) const { return "c/" + std::string(name); }
   std::string EncodeCursor(const CursorData& data) const;
@@ -120,6 +125,8 @@ std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams)
 class DeadLetterWriter;
 std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data, DeadLetterWriter& dead);
 Result<std::unique_ptr<DeadLetters>> OpenDeadLetters(JournalState& state);
+// kDamaged for bytes that are no dead letter.
+Status CheckDeadLetter(std::string_view bytes);
 // Writes the totals where they had to be counted.
 Status KeepDeadLetterTotals(DeadLetters& letters);
 std::unique_ptr<Records> MakeRecords(JournalState& state);

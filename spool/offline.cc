@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "spool/codec.h"
+#include "spool/complete.h"
 #include "spool/directory.h"
 #include "spool/load.h"
 #include "spool/rescue.h"
@@ -82,6 +83,11 @@ Status Mend(Survey& survey, RocksStore& store, SystemTime now, RepairReport& out
   }
   batch.Delete(state.meta, "d");  // dead letters are to be counted anew
   batch.Put(state.meta, "format", kJournalFormat);
+  if (const uint64_t missing = survey.missing_changes(); missing > 0) {
+    out.steps.push_back("the last " + std::to_string(missing) +
+                        " changes of dead letters, places, limits or jobs are given up");
+  }
+  PutChanges(batch, state.meta, survey.changes());
   return store.Write(batch, true);
 }
 

@@ -50,6 +50,11 @@ Status Scrubber::Pass(const std::stop_token* paced) {
     if (first && !read) first = std::move(read);
     if (paced != nullptr && paced->stop_requested()) return {};
   }
+  for (const auto& [family, name] :
+       {std::pair(state_.meta, "records"), std::pair(state_.dead, "dead letters")}) {
+    Own(family, name, paced, pass);
+    if (paced != nullptr && paced->stop_requested()) return {};
+  }
   pass.finished = state_.options.clock->Now();
   const std::lock_guard lock(mutex_);
   pass.passes = status_.passes + 1;
@@ -123,6 +128,42 @@ Status Scrubber::Stream(const StreamState& stream, const std::stop_token* paced,
     if (paced != nullptr) {
       Pace(*paced, slice);
       if (paced->stop_requested()) return {};
+    }
+  }
+}
+
+void Scrubber::Own(FamilyId family, std::string_view name, const std::stop_token* paced,
+                   ScrubStatus& pass) {
+  std::string from;  // what is read next
+  std::string last;  // was read
+  const auto note = [&](const std::string& what) {
+    ++pass.damaged;
+    const std::string file = state_.store->FileOf(family, last);
+    pass.last_damage = "the journal's own " + std::string(name) +
+                       (file.empty() ? "" : ", file " + file) + ": " + what;
+    log::Error("Records of the journal's own are damaged. Nothing was changed.",
+               {{"records", name}, {"file", file}, {"detail", what}});
+  };
+  for (bool more = true; more;) {
+    uint64_t slice = 0;
+    auto it = state_.store->NewIterator(family);
+    for (it->Seek(from); it->Valid() && slice < kSliceBytes; it->Next()) {
+      last = it->key();
+      slice += it->key().size() + it->value().size();
+      if (family.value != state_.dead.value) continue;
+      if (auto letter = CheckDeadLetter(it->value()); !letter) note(letter.error().message);
+    }
+    if (auto status = it->status(); !status) {
+      note(status.error().message);
+      it = ReadOnBehind(*state_.store, family, last);
+    }
+    more = it != nullptr && it->Valid();
+    if (more) from = it->key();
+    it.reset();
+    pass.bytes += slice;
+    if (paced != nullptr) {
+      Pace(*paced, slice);
+      if (paced->stop_requested()) return;
     }
   }
 }

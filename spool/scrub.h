@@ -29,6 +29,8 @@ class Scrubber {
  private:
   Status Pass(const std::stop_token* paced);
   Status Stream(const StreamState& stream, const std::stop_token* paced, ScrubStatus& pass);
+  // A family of the journal's own: that it can be read, and what can be checked of each value.
+  void Own(FamilyId family, std::string_view name, const std::stop_token* paced, ScrubStatus& pass);
   void Tell(const StreamState& stream, Damage damage, ScrubStatus& pass);
   void Pace(const std::stop_token& stop, uint64_t bytes);
 

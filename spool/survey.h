@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "spool/codec.h"
+#include "spool/complete.h"
 #include "spool/directory.h"
 #include "spool/load.h"
 #include "spool/offline.h"
@@ -87,6 +88,7 @@ class Survey {
             {},
             "events that were durable are missing at the end: a log is gone or was cut"});
     }
+    MissingChanges();
     Cursors();
     report_.dead_letters = dead_.count();
   }
@@ -109,6 +111,10 @@ class Survey {
   const std::vector<Gap>& gaps() const { return gaps_; }
   const std::optional<SequenceRange>& missing_tail() const { return missing_tail_; }
   const std::vector<CursorData>& cursors_beyond() const { return cursors_beyond_; }
+  // Synced changes of the journal's own records that the watermark knows and the database does not.
+  uint64_t missing_changes() const { return missing_changes_; }
+  // How many there were, as far as anything tells.
+  uint64_t changes() const { return std::max(changes_, mark_ ? mark_->changes : 0); }
   // The journal's own records, and dead letters, as far as they can be read.
   const RescuedRecords& own() const { return own_; }
   const RescuedRecords& dead() const { return dead_; }
@@ -122,6 +128,18 @@ class Survey {
   const std::vector<size_t>& trims_made_up() const { return trims_made_up_; }
 
  private:
+  void MissingChanges() {
+    const std::string* kept = Own(kChangesKey);
+    changes_ = kept != nullptr && kept->size() == 8 ? codec::SequenceOfKey(*kept) : 0;
+    if (changes_ == changes() || (kept == nullptr && MayMiss(kChangesKey))) return;
+    missing_changes_ = changes() - changes_;
+    Note({{},
+          {},
+          0,
+          {},
+          "the last " + std::to_string(missing_changes_) +
+              " changes of dead letters, places, limits or jobs were durable and are missing"});
+  }
   const std::string* Own(std::string_view key) const {
     const auto found = own_.records().find(key);
     return found == own_.records().end() ? nullptr : &found->second;
@@ -422,6 +440,8 @@ class Survey {
   JournalState state_;
   OfflineReport report_;
   std::optional<DurableMark> mark_;
+  uint64_t changes_ = 0;  // as the database says; 0 too where it cannot be asked
+  uint64_t missing_changes_ = 0;
   std::vector<Gap> gaps_;
   std::optional<SequenceRange> missing_tail_;
   std::vector<CursorData> cursors_beyond_;

@@ -51,6 +51,7 @@ std::optional<Slot> ReadSlot(int fd, size_t index) {
     std::string name(in.Text());
     slot.mark.streams.emplace_back(std::move(name), in.Varint());
   }
+  if (in.ok() && !in.rest().empty()) slot.mark.changes = in.Varint();
   if (!in.ok()) return std::nullopt;
   return slot;
 }
@@ -114,6 +115,7 @@ Status Watermark::Write(const DurableMark& mark) {
     codec::PutText(content, name);
     codec::PutVarint(content, ordinal);
   }
+  codec::PutVarint(content, mark.changes);
   std::string bytes(kMagic);
   codec::PutFixed(bytes, static_cast<uint32_t>(content.size()));
   bytes += content;

@@ -12,6 +12,7 @@
 //   'S' 'W' version 0   4 bytes
 //   size of what follows up to the hash 4 · counter 8 · end 8
 //   varint n, then n times {stream's name as a text, its end's ordinal as a varint}
+//   changes as a varint; 0 where a slot ends before it, as the first ones did
 //   XXH3-64 of the bytes before 8
 #pragma once
 
@@ -29,13 +30,15 @@
 
 namespace spool {
 
-// What was durable: every sequence below `end`, and of each stream that many events since it began.
+// What was durable: every sequence below `end`, of each stream that many events since it began, and
+// that many synced changes of the journal's own records (dead letters, skips, trims, jobs).
 struct DurableMark {
   Sequence end{1};
   std::vector<std::pair<std::string, uint64_t>> streams;
+  uint64_t changes = 0;
 };
 
-// One thread for Write, any one other for Sync.
+// One thread at a time for Write, any one other for Sync.
 class Watermark {
  public:
   Watermark() = default;

@@ -366,7 +366,7 @@ TEST_F(Sound, TheScrubReadsEverythingAndNamesWhatIsDamaged) {
     AppendNumbers(i % 2 == 0 ? "a" : "b", i * 10, 10, Noise(900, i));
   ASSERT_TRUE(journal->RunScrub());
   EXPECT_EQ(journal->Scrub().damaged, 0u) << journal->Scrub().last_damage;
-  EXPECT_EQ(journal->Scrub().bytes, journal->counters().stored_bytes);
+  EXPECT_GT(journal->Scrub().bytes, journal->counters().stored_bytes);  // and records
   journal.reset();
   RawStore(options.dir).Change("stream:b", 2, FlipALateBit);
   RawStore(options.dir).Settle();
