@@ -31,6 +31,7 @@ net::HttpLimits BuildLimits(const Values& limits, ConfigProblems& problems) {
   out.body_bytes = static_cast<size_t>(limits.Number("body"));
   out.in_flight_bytes = static_cast<size_t>(limits.Number("in_flight"));
   out.connections = static_cast<size_t>(limits.Number("connections"));
+  out.connections_per_peer = static_cast<size_t>(limits.Number("connections_per_peer"));
   out.handshake_timeout = seconds("handshake_timeout");
   out.header_timeout = seconds("header_timeout");
   out.body_timeout = seconds("body_timeout");

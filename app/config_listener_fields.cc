@@ -126,7 +126,7 @@ const Section& SourceLimits() {
            .example = "4MiB"},
           {.name = "in_flight", .type = kBytes, .fallback = "64MiB", .min = kMiB, .max = 4 * kGiB,
            .help = "All bodies in memory together, with the events made of them until they are "
-                   "stored; beyond it 503. All sources together have the largest of their "
+                   "stored, and of request heads what is above 4KiB; beyond it 503. All sources together have the largest of their "
                    "`in_flight`. One body above 4MiB is taken at a time. Not below `body`; below "
                    "twice of it, a body that large keeps all others out while it is there, and the "
                    "events made of it may take as much again.",
@@ -135,6 +135,12 @@ const Section& SourceLimits() {
            .help = "Open connections; further ones are closed at once. Each takes a file "
                    "descriptor: where the process may not have enough, there are fewer.",
            .example = "256"},
+          {.name = "connections_per_peer", .type = kInteger, .fallback = "0", .min = 1,
+           .max = 65536, .zero = "no limit",
+           .help = "Open connections of one client address (IPv6: of one network of 64 bits); "
+                   "further ones are closed at once. Behind a proxy or a node that hides who "
+                   "calls, all clients are one.",
+           .example = "64"},
           {.name = "handshake_timeout", .type = kDuration, .fallback = "10s", .min = kSecond,
            .max = 10 * kMinute, .step = kSecond, .help = "For the whole TLS handshake.",
            .example = "5s"},

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "base/log.h"
 
@@ -10,10 +11,30 @@ namespace spool {
 namespace {
 
 constexpr uint64_t kOwn = 64;         // standard streams, event loops, the database's log and so on
-constexpr uint64_t kATarget = 8;      // its connections, its files, and those of its replays
 constexpr uint64_t kTablesMin = 32;   // files of the database
 constexpr uint64_t kAdminMin = 16;    // connections
 constexpr uint64_t kASourceMin = 16;  // connections
+
+// What one sink of that kind has open at most, and for a moment while it is made anew.
+uint64_t OfSink(const NullSettings&) { return 0; }
+uint64_t OfSink(const StdoutSettings&) { return 0; }  // one of the standard streams
+uint64_t OfSink(const FileSettings&) { return 2; }    // the file, and its directory to sync it
+uint64_t OfSink(const WebhookSettings& webhook) {
+  const bool one = webhook.format != WebhookSettings::Format::kStructured;
+  const auto connections = static_cast<uint64_t>(one ? 1 : std::max(1, webhook.concurrency));
+  return connections + 4;  // the client's wake-up and its resolver, a certificate's file
+}
+uint64_t OfSink(const NatsSettings&) { return 4; }  // a connection, the next one, a secret's file
+uint64_t OfSink(const KafkaSettings& kafka) {
+  // For each broker a connection and a pair to wake its thread. A cluster may have more brokers
+  // than are named, and the library has two threads of its own like them.
+  return 3 * (std::max<uint64_t>(3, 2 * kafka.brokers.size()) + 2) + 2;
+}
+
+// The target's own sink, and that of a replay beside it.
+uint64_t OfTarget(const SinkSettings& settings) {
+  return 2 * std::visit([](const auto& sink) { return OfSink(sink); }, settings.of);
+}
 
 }  // namespace
 
@@ -30,10 +51,7 @@ uint64_t RaiseDescriptorLimit() {
 Status FitDescriptors(uint64_t limit, Config* config) {
   uint64_t targets = 0;
   for (const TargetConfig& target : config->targets) {
-    targets += kATarget;
-    if (const auto* webhook = std::get_if<WebhookSettings>(&target.settings.sink.of)) {
-      targets += static_cast<uint64_t>(std::max(0, webhook->concurrency));
-    }
+    targets += OfTarget(target.settings.sink);
   }
   const uint64_t sources = std::max<uint64_t>(config->http_sources.size(), 1);
   const uint64_t least = kOwn + targets + kTablesMin + kAdminMin + sources * kASourceMin;

@@ -12,7 +12,10 @@ namespace spool {
 uint64_t RaiseDescriptorLimit();
 
 // Lowers the limits in `config` until they fit into `limit` descriptors; sources share what is left
-// when everything else has its part. kInvalid, and nothing changed, when that is next to nothing.
+// when everything else has its part. A target's part is what its kind needs, twice for its replays:
+// none for null and stdout, 2 for a file, 4 for nats, its concurrency and 4 for a webhook, and 3
+// for each broker that a kafka target may meet (twice those that are named, at least 3) and 8.
+// kInvalid, and nothing changed, when that is next to nothing.
 Status FitDescriptors(uint64_t limit, Config* config);
 
 }  // namespace spool

@@ -40,9 +40,12 @@ std::string FileWatch::Look(int64_t* changed) const {
 bool FileWatch::Changed(SystemTime now, SteadyTime steady) {
   int64_t changed = 0;
   std::string sight = Look(&changed);
-  if (sight == seen_) {
+  // A change that was not taken stays one even where the files go back to what was taken before:
+  // whoever was told of it must hear that it is over.
+  if (sight == (told_.empty() ? seen_ : told_)) {
     pending_.clear();
-    return false;
+    first_ = false;
+    return !told_.empty();
   }
   if (sight != pending_) {
     pending_ = sight;
@@ -52,9 +55,16 @@ bool FileWatch::Changed(SystemTime now, SteadyTime steady) {
   const bool old =
       sight.find('-') == sight.npos && changed > 0 && now - FromMicros(changed) >= kRest;
   if (!old && steady - pending_since_ < kRest) return false;
-  seen_ = std::move(sight);
+  told_ = std::move(sight);
+  first_ = true;
   pending_.clear();
   return true;
+}
+
+void FileWatch::Taken() {
+  if (told_.empty()) return;
+  seen_ = std::move(told_);
+  told_.clear();
 }
 
 }  // namespace spool

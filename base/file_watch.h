@@ -16,9 +16,14 @@ class FileWatch {
   // changes by a link that points elsewhere. Files that do not exist are a state like any other.
   explicit FileWatch(std::vector<std::string> paths);
 
-  // True once for each change, at the first look at which the last change is a second old: by the
-  // files' own times, or because an earlier look, a second ago, saw the same.
+  // True from the first look at which the last change is a second old (by the files' own times, or
+  // because an earlier look, a second ago, saw the same) until Taken. So a change whose files could
+  // not be read this time, for want of descriptors for example, is told of again.
   bool Changed(SystemTime now, SteadyTime steady);
+  // The files were read as the last Changed found them, or are given up as they are.
+  void Taken();
+  // Whether the last Changed that was true told of its change for the first time.
+  bool first() const { return first_; }
 
  private:
   // What a look sees, and the latest change among the files that exist, in microseconds.
@@ -26,6 +31,8 @@ class FileWatch {
 
   const std::vector<std::string> paths_;
   std::string seen_;
+  std::string told_;  // a change that nobody has taken; empty if there is none
+  bool first_ = false;
   std::string pending_;
   SteadyTime pending_since_;
 };

@@ -1,6 +1,7 @@
 #include "net/bearer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "net/http_text.h"
@@ -47,7 +48,7 @@ Result<std::unique_ptr<BearerTokens>> BearerTokens::Load(std::vector<BearerToken
     FileWatch watch(std::move(files));
     auto digests = ReadTokens(token.secret);
     if (!digests) return Fail(Code::kInvalid, digests.error().message);
-    out->entries_.push_back({std::move(token), std::move(watch), std::move(*digests)});
+    out->entries_.push_back({std::move(token), std::move(watch), std::move(*digests), ""});
   }
   return out;
 }
@@ -63,9 +64,12 @@ void BearerTokens::Follow() const {
     if (!entry.watch.Changed(clock_->Now(), steady)) continue;
     auto digests = ReadTokens(entry.token.secret);
     entry.digests = digests ? std::move(*digests) : std::vector<Digest256>();
+    const std::string was =
+        std::exchange(entry.broken, digests ? std::string() : digests.error().message);
     if (digests) {
+      entry.watch.Taken();
       log::Info("Tokens were read again.", {{"token", entry.token.secret.Where()}});
-    } else {
+    } else if (entry.watch.first() || was != entry.broken) {
       log::Error("Tokens cannot be read any more; whoever has them is refused.",
                  {{"token", entry.token.secret.Where()}, {"reason", digests.error().message}});
     }

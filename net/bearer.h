@@ -27,7 +27,7 @@ struct BearerToken {
 
 // Any thread. Of the tokens only their SHA-256 is kept. Files are looked at no more than once a
 // second, and followed when they have been at rest for as long; a token whose file is gone is
-// valid no more.
+// valid no more, and one whose file cannot be read is not until a later look reads it.
 class BearerTokens {
  public:
   // kInvalid naming the file or variable (never what is in it) that cannot be read or holds no
@@ -45,6 +45,7 @@ class BearerTokens {
     BearerToken token;
     FileWatch watch;
     std::vector<Digest256> digests;
+    std::string broken;  // why the file as it is now cannot be used
   };
 
   explicit BearerTokens(const Clock* clock) : clock_(clock) {}

@@ -1,5 +1,6 @@
-// How many bytes of request bodies, and of what is made of them, may be in memory at once: over all
-// connections of a server and, under a budget that several share, over all servers.
+// How many bytes of request bodies and large heads, and of what is made of them, may be in memory
+// at once: over all connections of a server and, under a budget that several share, over all
+// servers.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace spool::net {
 // hold only its like up; and bodies on their way must not hold up those that are complete, or
 // nothing would ever be finished under load.
 enum class Claim {
+  kHead,        // half: heads that do not end leave room for bodies
   kLargeBody,   // may have half of the budget or, if that is more, the largest body; one at a time
   kBody,        // three quarters
   kMade,        // all: what a handler makes of a body that is there
@@ -55,6 +57,7 @@ class ByteBudget {
 
   size_t own_limit(Claim claim) const {
     switch (claim) {
+      case Claim::kHead: return bytes_max_ / 2;
       case Claim::kLargeBody:
         return body_max_ > bytes_max_ / 2 ? body_max_ + kDecoderBytes : bytes_max_ / 2;
       case Claim::kBody: return bytes_max_ - bytes_max_ / 4;

@@ -22,6 +22,7 @@ class HeadScanner {
   Outcome Scan(std::string_view text);
   size_t length() const { return line_start_; }
   const char* why() const { return why_; }
+  size_t lines() const { return lines_; }  // the request line and the fields so far
 
  private:
   bool Line(std::string_view line);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "net/http_server_worker.h"
+#include "net/http_text.h"
 
 namespace spool::net {
 namespace {
@@ -32,6 +33,9 @@ class Server final : public HttpServer {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       workers_.push_back(ServerWorker::Create(shared_));
     }
+    if (const size_t most = options_.limits.connections_per_peer; most > 0) {
+      peers_ = std::make_shared<PeerCounts>(most);
+    }
     acceptor_.emplace(workers_[0]->io());
     pause_.emplace(workers_[0]->io());
     look_.emplace(workers_[0]->io());
@@ -51,9 +55,11 @@ class Server final : public HttpServer {
   void Accept();
   void OnAccept(const error_code& ec, size_t worker, Socket socket);
   void FollowTlsFiles();
+  bool Admit(size_t worker, Socket* socket);
 
   const HttpServerOptions options_;
   const std::shared_ptr<ServerShared> shared_;
+  std::shared_ptr<PeerCounts> peers_;  // null: no limit
   std::vector<std::shared_ptr<ServerWorker>> workers_;
   std::optional<tcp::acceptor> acceptor_;    // on the first worker's thread
   std::optional<asio::steady_timer> pause_;  // on the first worker's thread
@@ -84,8 +90,7 @@ Status Server::Listen(const tcp::endpoint& endpoint) {
   if (ec) return failed("read the port of");
   port_ = local.port();
   v6_ = local.address().is_v6();
-  const std::string host = local.address().to_string();
-  address_ = (local.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(port_);
+  address_ = EndpointText(local.address().to_string(), port_);
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->Start(options_.name.substr(0, 12) + "-" + std::to_string(i));
   }
@@ -118,18 +123,10 @@ void Server::OnAccept(const error_code& ec, size_t worker, Socket socket) {
   if (ec == asio::error::operation_aborted) return;
   if (!ec) {
     shared_->accepted.fetch_add(1, std::memory_order_relaxed);
-    if (shared_->open >= options_.limits.connections) {  // only this thread makes it grow
+    if (!Admit(worker, &socket)) {
       shared_->refused.fetch_add(1, std::memory_order_relaxed);
       error_code ignored;
       socket.close(ignored);
-    } else {
-      shared_->open.fetch_add(1);
-      error_code lost;
-      const int fd = socket.release(lost);
-      if (lost)
-        shared_->Closed();
-      else
-        workers_[worker]->Adopt(fd, v6_);
     }
     return Accept();
   }
@@ -146,6 +143,38 @@ void Server::OnAccept(const error_code& ec, size_t worker, Socket socket) {
   pause_->async_wait([this](const error_code& cancelled) {
     if (!cancelled) Accept();
   });
+}
+
+// False: there is no place for it.
+bool Server::Admit(size_t worker, Socket* socket) {
+  if (shared_->open >= options_.limits.connections) return false;  // only this thread adds to it
+  PeerCounts::Place place;
+  error_code lost;
+  if (peers_) {
+    const auto remote = socket->remote_endpoint(lost);
+    if (lost) return true;  // gone already; it closes itself
+    const auto address = remote.address();
+    auto entered = peers_->Enter(
+        (address.is_v4() ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4())
+                         : address.to_v6())
+            .to_bytes());
+    if (!entered) {
+      static log::Limiter limiter;
+      if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
+        log::Warn("A client has as many connections as one may have; further ones are closed.",
+                  {{"address", address_}, {"peer", address.to_string()}, {"repeated", held_back}});
+      }
+      return false;
+    }
+    place = std::move(*entered);
+  }
+  shared_->open.fetch_add(1);
+  const int fd = socket->release(lost);
+  if (lost)
+    shared_->Closed();
+  else
+    workers_[worker]->Adopt(fd, v6_, std::move(place));
+  return true;
 }
 
 HttpServerStats Server::stats() const {

@@ -26,12 +26,14 @@ struct HttpLimits {
   // Decompressed; beyond it 413. At most in_flight_bytes count.
   size_t body_bytes = size_t{16} << 20;
   size_t ratio_max = 200;  // decompressed : compressed, once past 64 KiB; beyond it 413
-  // Bodies, and what handlers make of them, in memory of all connections; beyond it 503. Of a body
+  // Bodies, what handlers make of them, and of heads what is beyond the 4 KiB that each connection
+  // has free, in memory of all connections; beyond it 503. Of a body
   // above half of this more may be made: as much again as body_bytes, and 16 MiB.
   size_t in_flight_bytes = size_t{64} << 20;
   // Above this size, or a quarter of in_flight_bytes, one body at a time; others 503.
   size_t large_body_bytes = size_t{4} << 20;
   size_t connections = 1024;                   // beyond it new ones are closed at once
+  size_t connections_per_peer = 0;             // of one client address; 0: as many as there are
   std::chrono::seconds handshake_timeout{10};  // of TLS, the whole of it
   std::chrono::seconds header_timeout{10};
   std::chrono::seconds body_timeout{30};       // whole body
@@ -110,7 +112,7 @@ struct HttpServerOptions {
 struct HttpServerStats {
   uint64_t connections = 0;  // open now
   uint64_t accepted = 0;
-  uint64_t refused = 0;  // closed at once: too many
+  uint64_t refused = 0;  // closed at once: too many, of one client or in all
   uint64_t requests = 0;
   uint64_t in_flight_bytes = 0;
   uint64_t shed = 0;       // answered 503 for want of bytes

@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "net/channel.h"
 #include "net/http_text.h"
+#include "net/request_permits.h"
 #include "net/request_reader.h"
 
 namespace spool::net {
@@ -28,7 +29,7 @@ using Steady = std::chrono::steady_clock;
 using Socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
 
 constexpr size_t kReadBufferBytes = 256 << 10;
-constexpr size_t kKeptBufferBytes = 16 << 10;  // an idle connection keeps no more than this
+constexpr size_t kKeptBufferBytes = 4 << 10;   // an idle connection keeps no more than this
 constexpr size_t kCopiedBodyBytes = 16 << 10;  // up to here head and body go into one buffer
 constexpr size_t kWriteQuantum = 1 << 20;      // how much a client must take per write timeout
 constexpr int kStepsPerTurn = 16;              // then other connections get their turn
@@ -42,7 +43,7 @@ class Worker;
 // One client's connection. All of it on its worker's thread.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Worker& worker, Socket socket, std::string peer);
+  Connection(Worker& worker, Socket socket, std::string peer, PeerCounts::Place place);
 
   void Run();
   // The answer to the request in hand.
@@ -80,6 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Socket socket_;
   Channel channel_;  // over socket_
   const std::string peer_;
+  const PeerCounts::Place place_;
   RequestReader reader_;
   RequestReader::Phase timed_phase_ = RequestReader::Phase::kHead;
   Phase phase_ = Phase::kRead;
@@ -123,9 +125,11 @@ class Worker final : public ServerWorker, public std::enable_shared_from_this<Wo
     if (thread_.joinable()) thread_.join();
   }
 
-  void Adopt(int fd, bool v6) override {
+  void Adopt(int fd, bool v6, PeerCounts::Place place) override {
     // Held by the handler, so that it is closed if the loop ends before.
-    asio::post(loop, [this, v6, held = OwnedFd(fd)]() mutable { Take(std::move(held), v6); });
+    asio::post(loop, [this, v6, held = OwnedFd(fd), place = std::move(place)]() mutable {
+      Take(std::move(held), v6, std::move(place));
+    });
   }
   void Forget(Connection* connection);
   void Quit() override {
@@ -150,7 +154,7 @@ class Worker final : public ServerWorker, public std::enable_shared_from_this<Wo
   std::optional<HttpResponse> inline_answer;
 
  private:
-  void Take(OwnedFd fd, bool v6);
+  void Take(OwnedFd fd, bool v6, PeerCounts::Place place);
   void Drain();
   void QuitAll(bool cut);
   void Tick();
@@ -176,59 +180,42 @@ thread_local Worker* Worker::current = nullptr;
 
 class HttpResponder::State {
  public:
-  State(std::shared_ptr<Worker> worker, uint64_t serial, BytePermit permit)
-      : worker_(std::move(worker)),
-        serial_(serial),
-        body_bytes_(permit.bytes()),
-        permit_(std::move(permit)) {}
+  State(std::shared_ptr<Worker> worker, uint64_t serial, BytePermit body, BytePermit head)
+      : permits(worker->shared->budget, std::move(body), std::move(head)),
+        worker_(std::move(worker)),
+        serial_(serial) {}
   ~State() { Send(Problem(500, "internal", "The request was dropped without an answer.")); }
 
   void Send(HttpResponse response) {
     if (sent_.exchange(true)) return;
-    ReleaseBody(0);
+    permits.Release(0);
     worker_->Deliver(serial_, std::move(response));
   }
-  HttpResponder::Reserved Reserve(size_t bytes) {
-    std::lock_guard lock(mutex_);
-    const Claim claim = permit_.large() ? Claim::kMadeOfLarge : Claim::kMade;
-    if (body_bytes_ + bytes > worker_->shared->budget->limit(claim)) {
-      return HttpResponder::Reserved::kNever;
-    }
-    const bool given = !released_ && permit_.Grow(body_bytes_ + bytes, claim);
-    return given ? HttpResponder::Reserved::kYes : HttpResponder::Reserved::kNotNow;
-  }
-  void ReleaseBody(size_t keep) {
-    std::lock_guard lock(mutex_);
-    released_ = true;
-    permit_.Shrink(keep);
-    permit_.LeaveLargePlace();
-  }
+
+  RequestPermits permits;
 
  private:
   const std::shared_ptr<Worker> worker_;
   const uint64_t serial_;
-  const size_t body_bytes_;
   std::atomic<bool> sent_{false};
-  std::mutex mutex_;
-  BytePermit permit_;      // guarded by mutex_
-  bool released_ = false;  // guarded by mutex_
 };
 
 void HttpResponder::Send(HttpResponse response) const { state_->Send(std::move(response)); }
 HttpResponder::Reserved HttpResponder::Reserve(size_t bytes) const {
-  return state_->Reserve(bytes);
+  return state_->permits.Reserve(bytes);
 }
-void HttpResponder::ReleaseBody(size_t keep) const { state_->ReleaseBody(keep); }
+void HttpResponder::ReleaseBody(size_t keep) const { state_->permits.Release(keep); }
 
 namespace {
 
-Connection::Connection(Worker& worker, Socket socket, std::string peer)
+Connection::Connection(Worker& worker, Socket socket, std::string peer, PeerCounts::Place place)
     : worker_(worker),
       shared_(*worker.shared),
       socket_(std::move(socket)),
       channel_(socket_.native_handle(),
                shared_.tls ? shared_.tls->Accept(socket_.native_handle()) : nullptr),
       peer_(std::move(peer)),
+      place_(std::move(place)),
       reader_(shared_.limits, shared_.budget) {
   // Neither the handshake nor the first request may take its time to begin.
   const bool tls = channel_.tls() != nullptr;
@@ -339,6 +326,7 @@ bool Connection::OnReader(RequestReader::State state) {
 
 bool Connection::Dispatch() {
   BytePermit permit = reader_.TakePermit();
+  BytePermit head = reader_.TakeHeadPermit();
   HttpRequest request = reader_.TakeRequest();
   phase_ = Phase::kHandle;
   NoDeadline();  // how long an answer takes is the handler's affair
@@ -346,7 +334,7 @@ bool Connection::Dispatch() {
   serial_ = worker_.Await(this);
   dispatched_ = RealClock().Steady();
   auto state = std::make_shared<HttpResponder::State>(worker_.shared_from_this(), serial_,
-                                                      std::move(permit));
+                                                      std::move(permit), std::move(head));
   worker_.dispatching = serial_;
   shared_.handler(std::move(request), HttpResponder(std::move(state)));
   worker_.dispatching = 0;
@@ -499,7 +487,7 @@ void Connection::Close() {
   worker_.Forget(this);
 }
 
-void Worker::Take(OwnedFd fd, bool v6) {
+void Worker::Take(OwnedFd fd, bool v6, PeerCounts::Place place) {
   error_code ec;
   Socket socket(loop);
   socket.assign(v6 ? tcp::v6() : tcp::v4(), fd.get(), ec);
@@ -511,9 +499,7 @@ void Worker::Take(OwnedFd fd, bool v6) {
   const auto remote = socket.remote_endpoint(ec);
   std::string peer;
   if (!ec) {
-    const std::string host = remote.address().to_string();
-    peer =
-        (remote.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(remote.port());
+    peer = EndpointText(remote.address().to_string(), remote.port());
     socket.set_option(tcp::no_delay(true), ec);
     socket.non_blocking(true, ec);
   }
@@ -524,7 +510,8 @@ void Worker::Take(OwnedFd fd, bool v6) {
     shared->Closed();
     return;
   }
-  auto connection = std::make_shared<Connection>(*this, std::move(socket), std::move(peer));
+  auto connection =
+      std::make_shared<Connection>(*this, std::move(socket), std::move(peer), std::move(place));
   connections_.emplace(connection.get(), connection);
   if (!ticking_) Tick();
   connection->Run();

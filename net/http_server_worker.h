@@ -11,6 +11,7 @@
 
 #include "net/byte_budget.h"
 #include "net/http_server.h"
+#include "net/peer_counts.h"
 
 namespace boost::asio {
 class io_context;
@@ -67,8 +68,8 @@ class ServerWorker {
 
   virtual boost::asio::io_context& io() = 0;
   virtual void Start(const std::string& name) = 0;
-  // Takes over an accepted socket, counted in `open` already.
-  virtual void Adopt(int fd, bool v6) = 0;
+  // Takes over an accepted socket, counted in `open` already. `place` goes with the connection.
+  virtual void Adopt(int fd, bool v6, PeerCounts::Place place) = 0;
   // Closes the connections on which no request has begun.
   virtual void Quit() = 0;
   // Ends every connection and the thread. Not from that thread.

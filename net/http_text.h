@@ -19,6 +19,9 @@ bool IsToken(std::string_view text);
 bool IsFieldValue(std::string_view text);
 bool EqualsIgnoringCase(std::string_view a, std::string_view b);
 
+// "127.0.0.1:8080" and "[::1]:8080".
+std::string EndpointText(const std::string& address, int port);
+
 // "Sun, 06 Nov 1994 08:49:37 GMT"
 std::string HttpDate(std::time_t t);
 // The same of the machine's time, made once a second. One thread.

@@ -11,8 +11,12 @@ namespace {
 constexpr size_t kHeadReadBytes = 16 << 10;
 constexpr size_t kChunkedReadBytes = 64 << 10;
 constexpr size_t kBodyReadBytes = 256 << 10;
-// A head of ordinary size is free; a longer one is paid for like a body.
-constexpr size_t kFreeHeadBytes = 16 << 10;
+// What each connection has free for bytes that wait, and again for the head of its request: enough
+// for ordinary ones. What is beyond is paid for, or many connections would hold any
+// amount of memory.
+constexpr size_t kFreeHeadBytes = 4 << 10;
+// What a field takes beside its bytes once the head is taken apart.
+constexpr size_t kFieldBytes = 96;
 // What remains of a refused body up to here is read and forgotten, so that the client keeps its
 // connection; beyond it closing is cheaper.
 constexpr uint64_t kDiscardBytesMax = 1 << 20;
@@ -28,7 +32,9 @@ RequestReader::RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudge
       body_bytes_max_(
           std::min({limits.body_bytes, limits.in_flight_bytes, budget_->limit(Claim::kLargeBody)})),
       large_body_bytes_(std::min(limits.large_body_bytes, limits.in_flight_bytes / 4)),
-      permit_(budget_) {}
+      permit_(budget_),
+      head_permit_(budget_),
+      waiting_permit_(budget_) {}
 
 void RequestReader::Introduce(std::string peer, std::shared_ptr<const TlsClient> client,
                               const HttpAdmission& admit) {
@@ -56,11 +62,22 @@ RequestReader::State RequestReader::Feed(std::string_view data) {
   } else {
     in_.assign(view);
   }
-  // A head under way beyond the ordinary size is charged for.
-  if (state == State::kMore && phase_ == Phase::kHead && in_.size() > kFreeHeadBytes &&
-      !permit_.Grow(in_.size(), Claim::kBody)) {
-    return Shed();
-  }
+  return PayForWaiting(state);
+}
+
+RequestReader::State RequestReader::PayForWaiting(State state) {
+  const bool over = state == State::kRefused && !keep_alive_;  // nobody will read what waits
+  if ((in_.empty() && in_.capacity() > kFreeHeadBytes) || over) std::string().swap(in_);
+  const size_t beyond = in_.capacity() - std::min(in_.capacity(), kFreeHeadBytes);
+  waiting_permit_.Shrink(beyond);
+  // The next requests of a whole one may have what is left for whole ones.
+  const Claim claim = state == State::kReady ? Claim::kMade : Claim::kHead;
+  if (waiting_permit_.Grow(beyond, claim)) return state;
+  std::string().swap(in_);
+  waiting_permit_.Release();
+  head_.framed = false;
+  if (state != State::kRefused) return Shed();
+  keep_alive_ = whole_ = discarding_ = false;  // it has its answer; what follows is lost
   return state;
 }
 
@@ -96,7 +113,10 @@ RequestReader::State RequestReader::ReadHead(std::string_view* in) {
     if (in->size() < limits_.header_bytes) return State::kMore;
     return Refuse(Problem(431, "header_too_large", "The request's head is over the limit."));
   }
-  permit_.Release();
+  const size_t parsed = scanner_.length() + kFieldBytes * scanner_.lines();
+  if (parsed > kFreeHeadBytes && !head_permit_.Grow(parsed - kFreeHeadBytes, Claim::kHead)) {
+    return Shed();
+  }
   auto refusal = ParseHead(in->substr(0, scanner_.length()), &head_);
   in->remove_prefix(scanner_.length());
   keep_alive_ = head_.keep_alive;
@@ -177,7 +197,9 @@ RequestReader::State RequestReader::FinishBody() {
 RequestReader::State RequestReader::Refuse(HttpResponse refusal) {
   decoder_.reset();
   std::string().swap(head_.request.body);
+  decltype(head_.request.headers)().swap(head_.request.headers);
   permit_.Release();
+  head_permit_.Release();
   refusal_ = std::move(refusal);
   // With Expect the client may or may not send the body, so nothing can be said of what follows.
   keep_alive_ = keep_alive_ && head_.framed && !head_.chunked && !head_.expect_continue &&
@@ -287,12 +309,12 @@ void RequestReader::Forget() {
   chunks_ = ChunkedDecoder();
   decoder_.reset();
   permit_.Release();
+  head_permit_.Release();
   refusal_.reset();
   wire_left_ = wire_read_ = 0;
   room_ = decoder_bytes_ = 0;
   skipped_empty_line_ = discarding_ = keep_alive_ = head_only_ = false;
   whole_ = true;
-  if (in_.empty() && in_.capacity() > kFreeHeadBytes) std::string().swap(in_);
 }
 
 }  // namespace spool::net

@@ -53,6 +53,8 @@ class RequestReader final : private BodyDecoder::Host {
 
   HttpRequest TakeRequest() { return std::move(head_.request); }
   BytePermit TakePermit() { return std::move(permit_); }
+  // Of a head that is larger than what each connection has free.
+  BytePermit TakeHeadPermit() { return std::move(head_permit_); }
   HttpResponse TakeRefusal() { return *std::move(refusal_); }
   bool keep_alive() const { return keep_alive_; }
   // False when a refused request was not read to its end, so more of it may come.
@@ -71,6 +73,8 @@ class RequestReader final : private BodyDecoder::Host {
   void Forget();
   State Refuse(HttpResponse refusal);
   State Shed();
+  // After each Feed: pays for what waits in the buffer, or gives the request up.
+  State PayForWaiting(State state);
   // Body bytes as they came off the wire. False: refusal_ says why.
   bool TakeEncoded(std::string_view piece);
   bool Append(std::string_view piece);
@@ -97,7 +101,9 @@ class RequestReader final : private BodyDecoder::Host {
   RequestHead head_;
   ChunkedDecoder chunks_;
   std::unique_ptr<BodyDecoder> decoder_;
-  BytePermit permit_;
+  BytePermit permit_;          // of the body
+  BytePermit head_permit_;     // of the head that was taken apart
+  BytePermit waiting_permit_;  // of in_
   std::optional<HttpResponse> refusal_;
   uint64_t wire_left_ = 0;  // of a body with a length
   uint64_t wire_read_ = 0;  // encoded bytes of the body so far

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <system_error>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -100,11 +102,13 @@ int SelectHttp11(SSL*, const unsigned char** out, unsigned char* out_bytes, cons
 int NoPassphrase(char*, int, int, void*) { return -1; }
 
 Result<std::string> ReadPem(const char* what, const std::string& path) {
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::string text(kFileBytesMax + 1, '\0');
   if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!in.is_open() || in.bad() || in.gcount() == 0) {
-    return Fail(Code::kInvalid, std::string(what) + " " + path + " cannot be read");
+    const std::string why = errno == 0 ? "it is empty" : std::system_category().message(errno);
+    return Fail(Code::kInvalid, std::string(what) + " " + path + " cannot be read: " + why);
   }
   text.resize(static_cast<size_t>(in.gcount()));
   if (text.size() > kFileBytesMax) {
@@ -422,14 +426,18 @@ void TlsContext::Refresh(SystemTime now, SteadyTime steady) {
   if (keys && !(*keys)->InTime(now) && keys_->InTime(now)) {
     broken = "the certificate " + files_.cert + " is not valid now";
   }
-  broken_ = broken;
+  const std::string was = std::exchange(broken_, broken);
   if (!broken.empty()) {
+    // Each look tries again: it may have been for want of descriptors, or too early. One line and
+    // one count tell of it until the files or the reason are others.
+    if (!watch_.first() && was == broken) return;
     ++reload_failures_;
     log::Error(
         "The new TLS files cannot be used; the listener goes on with those it had.",
         {{"listener", name_}, {"reason", broken}, {"not_after", FormatTime(keys_->not_after)}});
     return;
   }
+  watch_.Taken();
   keys_ = std::move(*keys);
   ++reloads_;
   log::Info("The TLS files were read again; new connections use them.",

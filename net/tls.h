@@ -49,7 +49,7 @@ struct TlsStatus {
     return timed_out + no_certificate + bad_certificate + refused + malformed + left;
   }
   uint64_t reloads = 0;          // new files taken
-  uint64_t reload_failures = 0;  // new files that cannot be used
+  uint64_t reload_failures = 0;  // new files that cannot be used, and new reasons why not
   std::string broken;            // why the files as they are now cannot be used; empty: they can
   SystemTime not_after;          // of the certificate that is served
 };
@@ -107,7 +107,8 @@ class TlsContext {
   // A session with the files as they were at the last good Refresh.
   std::unique_ptr<TlsSession> Accept(int fd) const;
   // Looks whether the files have changed, and takes them if they can be used; else the old ones go
-  // on, with an ERROR in the log. Sessions that have begun are left alone.
+  // on, with an ERROR in the log, and each Refresh tries again: what failed may have been for want
+  // of descriptors. Sessions that have begun are left alone.
   void Refresh(SystemTime now, SteadyTime steady);
 
   void CountHandshake() { ++handshakes_; }

@@ -42,6 +42,7 @@ TEST(Config, DefaultsAreThoseOfTheRoomsThatUseThem) {
     EXPECT_EQ(got.body_bytes, limits.body_bytes);
     EXPECT_EQ(got.in_flight_bytes, limits.in_flight_bytes);
     EXPECT_EQ(got.connections, limits.connections);
+    EXPECT_EQ(got.connections_per_peer, 0u);
     EXPECT_EQ(got.header_timeout, limits.header_timeout);
     EXPECT_EQ(got.body_timeout, limits.body_timeout);
     EXPECT_EQ(got.idle_timeout, limits.idle_timeout);
@@ -95,6 +96,15 @@ TEST(Config, TheEmbeddedDefaultShowsEverythingOnStdout) {
   EXPECT_EQ(Stream(config, "quarantine").bytes_max, uint64_t{256} << 20);
   EXPECT_EQ(Stream(config, "quarantine").when_full, WhenFull::kDropOldest);
   EXPECT_EQ(Stream(config, "security-events").when_full, WhenFull::kReject);
+}
+
+TEST(Config, ConnectionsOfOneClientAreLimitedWhereAsked) {
+  const Config config =
+      Good(std::string("version: 1\nsources: { web: { type: http, limits: { connections: 100, "
+                       "connections_per_peer: 7 } } }\n") +
+           kOut);
+  EXPECT_EQ(config.http_sources.at(0).limits.connections, 100u);
+  EXPECT_EQ(config.http_sources.at(0).limits.connections_per_peer, 7u);
 }
 
 TEST(Config, TheCompleteExampleSaysWhatItMeans) {

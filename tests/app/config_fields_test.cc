@@ -40,6 +40,7 @@ const std::vector<Bounds>& AllBounds() {
       {"sources.x.limits.body", "1KiB", "256MiB", "1023", "257MiB", "", "in_flight: 256MiB"},
       {"sources.x.limits.in_flight", "1MiB", "4GiB", "1MB", "5GiB", "body: 1MiB"},
       {"sources.x.limits.connections", "1", "65536", "0", "65537"},
+      {"sources.x.limits.connections_per_peer", "1", "65536", "", "65537"},
       {"sources.x.limits.handshake_timeout", "1s", "10m", "0s", "11m"},
       {"sources.x.limits.header_timeout", "1s", "10m", "0s", "11m"},
       {"sources.x.limits.body_timeout", "1s", "1h", "0s", "1h1s"},

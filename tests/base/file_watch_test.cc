@@ -38,7 +38,45 @@ TEST_F(FileWatchTest, TellsOfAChangeOnce) {
   EXPECT_FALSE(watch.Changed(Later(milliseconds(5000)), Steady(milliseconds(0))));
   Write("a", "two!");
   EXPECT_TRUE(watch.Changed(Later(milliseconds(5000)), Steady(milliseconds(1))));
+  watch.Taken();
   EXPECT_FALSE(watch.Changed(Later(milliseconds(9000)), Steady(milliseconds(9000))));
+}
+
+TEST_F(FileWatchTest, TellsAgainOfAChangeThatNobodyTook) {
+  FileWatch watch({Path("a")});
+  const auto changed = [&] {
+    return watch.Changed(Later(milliseconds(5000)), Steady(milliseconds(0)));
+  };
+  Write("a", "two!");
+  EXPECT_TRUE(changed());
+  EXPECT_TRUE(watch.first());
+  EXPECT_TRUE(changed());
+  EXPECT_FALSE(watch.first());
+  Write("a", "three");  // another change, although the one before it was not taken
+  EXPECT_TRUE(changed());
+  EXPECT_TRUE(watch.first());
+  watch.Taken();
+  EXPECT_FALSE(changed());
+}
+
+// As a link does that is set to a new directory and then back.
+TEST_F(FileWatchTest, GoingBackIsAChangeWhereOneWasNotTaken) {
+  Write("b", "two");
+  std::filesystem::create_symlink("a", Path("link"));
+  FileWatch watch({Path("link")});
+  const auto point = [&](const char* to) {
+    std::filesystem::remove(Path("link"));
+    std::filesystem::create_symlink(to, Path("link"));
+  };
+  const auto changed = [&] {
+    return watch.Changed(Later(milliseconds(5000)), Steady(milliseconds(0)));
+  };
+  point("b");
+  EXPECT_TRUE(changed());
+  point("a");
+  EXPECT_TRUE(changed());
+  watch.Taken();
+  EXPECT_FALSE(changed());
 }
 
 TEST_F(FileWatchTest, WaitsUntilAChangeIsASecondOld) {
@@ -64,6 +102,7 @@ TEST_F(FileWatchTest, AFileThatGoesAndOneThatComesAreChanges) {
   std::filesystem::remove(Path("a"));
   EXPECT_FALSE(watch.Changed(Later(milliseconds(5000)), Steady(milliseconds(0))));
   EXPECT_TRUE(watch.Changed(Later(milliseconds(5000)), Steady(milliseconds(1000))));
+  watch.Taken();
   Write("a", "one");
   Write("b", "one");
   EXPECT_TRUE(watch.Changed(Later(milliseconds(5000)), Steady(milliseconds(1001))));

@@ -261,6 +261,81 @@ TEST_F(TlsLive, CertificatesAndTokensRotateUnderLoadWithoutAFailedRequest) {
   EXPECT_EQ(spoold_.Stop(), 0);
 }
 
+TEST_F(TlsLive, TheAdminListenersCertificatesAndTokensRotateUnderLoadToo) {
+  spoold_.Write("token", "token-0\n");
+  spoold_.Configure(
+      "admin: { address: 127.0.0.1:0, tls: { $TLS },\n"
+      "  tokens: [ { file: $DIR/token, role: operator } ] }\n"
+      "sources: { web: { type: http, address: 127.0.0.1:0 } }\n" +
+      std::string(kOut));
+  ASSERT_TRUE(spoold_.Start());
+  spoold_.admin_tls = true;
+  const std::string admin = spoold_.admin();
+  std::atomic<uint64_t> asked{0}, failed{0};
+  std::atomic<int> turn{0};
+  std::atomic<bool> done{false};
+  const auto call = [&](net::HttpClient& client, const char* path) {
+    net::HttpCall call;
+    call.method = "GET";
+    call.url = "https://localhost" + admin.substr(admin.rfind(':')) + path;
+    call.headers = {{"Authorization", "Bearer token-" + std::to_string(turn)}};
+    return client.Perform(call);
+  };
+  std::vector<std::jthread> clients;
+  for (int i = 0; i < 4; ++i) {
+    // Half of them keep their connection, half make a new one each time.
+    clients.emplace_back([&, keeps = i % 2 == 0] {
+      auto client = net::HttpClient::Create(Trusting());
+      while (!done) {
+        if (!keeps) client = net::HttpClient::Create(Trusting());
+        const net::HttpAnswer answer = call(*client, "/api/v1/status");
+        ++asked;
+        if (!answer.error && answer.status == 200) continue;
+        ++failed;
+        ADD_FAILURE() << (answer.error ? answer.error->message : std::to_string(answer.status));
+        return;
+      }
+    });
+  }
+  const auto reloads = [&](const std::string& result) {
+    return spoold_.Metric("spool_tls_reloads_total{listener=\"admin\",result=\"" + result + "\"}",
+                          "-H 'Authorization: Bearer token-" + std::to_string(turn) + "' ");
+  };
+  const auto tokens_read = [&] {
+    const std::string log = spoold_.Log();
+    int n = 0;
+    for (size_t at = 0; (at = log.find("Tokens were read again", at)) != log.npos; ++at) ++n;
+    return n;
+  };
+  for (int t = 1; t <= 3; ++t) {
+    // The new token beside the old one, then clients change over, then the old one goes.
+    const std::string next = "token-" + std::to_string(t);
+    test::PutFile(spoold_.Write("new", "token-" + std::to_string(t - 1) + "\n" + next + "\n"),
+                  spoold_.dir / "token");
+    spoold_.ca.Issue("turn");
+    spoold_.Install("turn");
+    EXPECT_TRUE(WaitUntil([&] { return tokens_read() >= t; }));
+    EXPECT_TRUE(WaitUntil([&] { return reloads("ok") == t; }));
+    turn = t;
+  }
+  test::PutFile(spoold_.ca.key("server"), spoold_.dir / "tls.key");  // of another pair
+  EXPECT_TRUE(WaitUntil([&] { return reloads("failed") == 1; }));
+  const uint64_t before = asked;
+  EXPECT_TRUE(WaitUntil([&] { return asked > before + 100; })) << "the old pair serves on";
+  EXPECT_EQ(reloads("failed"), 1) << "one change that cannot be used is counted once";
+  spoold_.Install("turn");
+  EXPECT_TRUE(WaitUntil([&] { return reloads("ok") == 4; }));
+  done = true;
+  clients.clear();
+  EXPECT_EQ(failed, 0u);
+  EXPECT_GT(asked, 500u);
+  turn = 0;
+  const auto late = net::HttpClient::Create(Trusting());
+  EXPECT_EQ(call(*late, "/api/v1/status").status, 401) << "the first token has been taken out";
+  RecordProperty("requests", std::to_string(asked));
+  EXPECT_EQ(spoold_.Stop(), 0);
+}
+
 TEST_F(TlsLive, AWebhookIsReachedWithMutualTlsAndRecoversWhenItsCertificateIsRenewed) {
   spoold_.ca.IssueExpired("hook");
   test::PutFile(spoold_.ca.cert("hook"), spoold_.dir / "hook.crt");

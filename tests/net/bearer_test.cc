@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <fstream>
@@ -99,6 +100,22 @@ TEST_F(BearerTest, AFileThatIsGoneTakesItsTokensAlong) {
   Write("a", "back");
   LetTimePass();
   EXPECT_EQ(tokens->RankOf("back"), 1);
+}
+
+// Nothing tells of the end of a shortage: the file is as it was at the look that failed.
+TEST_F(BearerTest, WhatCouldNotBeReadForWantOfDescriptorsIsReadLater) {
+  const auto tokens = Load({{File("a", "old"), 1}});
+  Write("a", "new");
+  LetTimePass();
+  rlimit old{};
+  getrlimit(RLIMIT_NOFILE, &old);
+  const rlimit none{0, old.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const auto during = tokens->RankOf("old");
+  setrlimit(RLIMIT_NOFILE, &old);
+  EXPECT_EQ(during, std::nullopt) << "what it says now is not known";
+  LetTimePass();
+  EXPECT_EQ(tokens->RankOf("new"), 1);
 }
 
 TEST_F(BearerTest, ManyThreadsAskWhileFilesChange) {

@@ -377,24 +377,6 @@ TEST_F(HttpLimitsTest, InvitesABodyOnlyWhenItMayCome) {
 
 // Connections and descriptors.
 
-TEST_F(HttpLimitsTest, ClosesConnectionsBeyondTheLimitAtOnce) {
-  HttpLimits limits;
-  limits.connections = 4;
-  StartEcho(limits);
-  std::vector<RawSocket> sockets;
-  for (int i = 0; i < 4; ++i) {
-    sockets.push_back(Connect());
-    sockets.back().Send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    ASSERT_TRUE(sockets.back().ReadAnswer());
-  }
-  EXPECT_TRUE(Connect().WaitClosed());
-  EXPECT_EQ(server_->stats().refused, 1u);
-  EXPECT_EQ(server_->stats().connections, 4u);
-  sockets.pop_back();
-  ASSERT_TRUE(Eventually([&] { return server_->stats().connections == 3; }));
-  EXPECT_EQ(Exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
-}
-
 TEST_F(HttpLimitsTest, ConnectionsThatComeAndGoHoldNobodyUp) {
   StartEcho();
   RawSocket kept = Connect();
@@ -505,6 +487,23 @@ TEST_F(HttpLimitsTest, GivesUpOnBodiesThatDoNotEnd) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 408);
   EXPECT_TRUE(socket.WaitClosed());
+  EXPECT_EQ(server_->stats().in_flight_bytes, 0u);
+}
+
+TEST_F(HttpLimitsTest, GivesUpOnChunksThatDoNotEnd) {
+  StartEcho(Short());
+  RawSocket socket = Connect();
+  const auto begin = std::chrono::steady_clock::now();
+  socket.Send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  std::optional<RawAnswer> answer;
+  for (int i = 0; i < 50 && !answer; ++i) {
+    socket.Send("1\r\na\r\n");
+    answer = socket.ReadAnswer(milliseconds(100));
+  }
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 408);
+  EXPECT_TRUE(socket.WaitClosed());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(5));
   EXPECT_EQ(server_->stats().in_flight_bytes, 0u);
 }
 

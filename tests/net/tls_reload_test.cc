@@ -1,4 +1,6 @@
 // Certificates that change under a running server.
+#include <sys/resource.h>
+
 #include <thread>
 
 #include "tests/net/tls_fixture.h"
@@ -78,6 +80,35 @@ TEST_F(TlsReloadTest, ABrokenPairKeepsTheOldOneUntilItIsMended) {
   ASSERT_TRUE(WaitReloads(1));
   EXPECT_EQ(Status().broken, "");
   EXPECT_EQ(Secure(Client()).tls().server_name(), "next");
+}
+
+// Nothing tells of the end of a shortage: the files are as they were at the look that failed.
+TEST_F(TlsReloadTest, WhatCouldNotBeReadForWantOfDescriptorsIsReadLater) {
+  auto context = TlsContext::Load("test", *tls_);
+  ASSERT_TRUE(context) << context.error().message;
+  ca_.Issue("next");
+  Install("next");
+  const auto look = [&] {
+    (*context)->Refresh(RealClock().Now() + std::chrono::seconds(5), RealClock().Steady());
+    return (*context)->status();
+  };
+  testing::internal::CaptureStderr();
+  rlimit old{};
+  getrlimit(RLIMIT_NOFILE, &old);
+  const rlimit none{0, old.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const std::string broken = look().broken;
+  const TlsStatus again = look();
+  setrlimit(RLIMIT_NOFILE, &old);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(broken.find("Too many open files"), std::string::npos) << broken;
+  EXPECT_EQ(again.broken, broken);
+  EXPECT_EQ(again.reload_failures, 1u) << "one change, one count";
+  EXPECT_EQ(said.find("cannot be used"), said.rfind("cannot be used")) << said;
+  const TlsStatus mended = look();
+  EXPECT_EQ(mended.broken, "");
+  EXPECT_EQ(mended.reloads, 1u);
+  EXPECT_EQ(look().reloads, 1u);
 }
 
 TEST_F(TlsReloadTest, AClientAuthorityThatIsGivenUpLetsNobodyInAnyMore) {

@@ -87,9 +87,15 @@ RawSocket& RawSocket::operator=(RawSocket&& other) noexcept {
   return *this;
 }
 
-RawSocket RawSocket::Connect(int port) {
+RawSocket RawSocket::Connect(int port, const char* from) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = Loopback(port);
+  sockaddr_in own = Loopback(0);
+  if (from != nullptr && (inet_pton(AF_INET, from, &own.sin_addr) != 1 ||
+                          bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0)) {
+    close(fd);
+    return RawSocket();
+  }
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     close(fd);
     return RawSocket();

@@ -39,8 +39,8 @@ class RawSocket {
   RawSocket(RawSocket&& other) noexcept;
   RawSocket& operator=(RawSocket&& other) noexcept;
 
-  // Connects to 127.0.0.1:port; ok() tells whether it did.
-  static RawSocket Connect(int port);
+  // Connects to 127.0.0.1:port, from another loopback address if given; ok() tells whether it did.
+  static RawSocket Connect(int port, const char* from = nullptr);
   bool ok() const { return fd_ >= 0; }
   // Then everything that is sent and read goes through TLS; false, with its error, if it does not
   // come about.

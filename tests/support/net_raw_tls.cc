@@ -33,14 +33,17 @@ struct RawTls::Impl {
     SSL_free(ssl);
     SSL_CTX_free(context);
   }
-  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  SSL_CTX* context = nullptr;
   SSL* ssl = nullptr;
   int fd = -1;
 };
 
 RawTls::RawTls(const TlsClientOptions& options, int fd) : impl_(std::make_unique<Impl>()) {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that may be closed
-  SSL_CTX* const context = impl_->context;
+  SSL_CTX* const context =
+      options.like == nullptr ? SSL_CTX_new(TLS_client_method()) : options.like->impl_->context;
+  impl_->context = context;
+  if (options.like != nullptr) Must(SSL_CTX_up_ref(context) == 1);
   // Old versions are only spoken at this level.
   if (options.version_max != 0 && options.version_max < 12) {
     Must(SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0") == 1);
@@ -49,16 +52,17 @@ RawTls::RawTls(const TlsClientOptions& options, int fd) : impl_(std::make_unique
     Must(SSL_CTX_set_min_proto_version(context, VersionOf(options.version_max)) == 1 &&
          SSL_CTX_set_max_proto_version(context, VersionOf(options.version_max)) == 1);
   }
-  if (!options.ca.empty()) {
+  if (!options.ca.empty() && options.like == nullptr) {
     Must(SSL_CTX_load_verify_locations(context, options.ca.c_str(), nullptr) == 1);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   }
-  if (!options.cert.empty()) {
+  if (!options.cert.empty() && options.like == nullptr) {
     Must(SSL_CTX_use_certificate_file(context, options.cert.c_str(), SSL_FILETYPE_PEM) == 1 &&
          SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) == 1);
   }
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   impl_->ssl = SSL_new(context);
+  SSL_set_mode(impl_->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                               SSL_MODE_RELEASE_BUFFERS);
   impl_->fd = fd;
   Must(impl_->ssl != nullptr && SSL_set_fd(impl_->ssl, fd) == 1);
   if (!options.ca.empty()) Must(SSL_set1_host(impl_->ssl, "localhost") == 1);

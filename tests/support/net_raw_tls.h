@@ -14,6 +14,9 @@ struct TlsClientOptions {
   std::string key;
   int version_max = 0;  // 10 for 1.0, …, 13 for 1.3; 0: the newest. It is also the oldest taken
   std::string alpn;     // one protocol; empty: none is asked for
+  // One that exists and was made with the same options: they are shared, so that thousands of
+  // clients do not each read and keep their own.
+  const class RawTls* like = nullptr;
 };
 
 // TLS over a connected socket that stays the caller's. One thread.
