@@ -78,8 +78,8 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
 
 void WriteTls(MetricsWriter& out, const AdminParts& parts) {
   for (const auto& [listener, tls] : TlsListeners(parts)) {
-    const auto labels = [&](const char* key = nullptr, const char* value = nullptr) {
-      MetricLabels out{{"listener", listener}};
+    const auto labels = [&name = listener](const char* key = nullptr, const char* value = nullptr) {
+      MetricLabels out{{"listener", name}};
       if (key != nullptr) out.emplace_back(key, value);
       return out;
     };

@@ -123,10 +123,13 @@ std::optional<std::string_view> WalkTo(od::document& document, std::string_view 
 
 bool DataDocument::Open() {
   Workspace& workspace = ThisThread();
-  if (tried_) {
-    if (open_) workspace.document.rewind();
-    return open_;
+  if (tried_ && !open_) return false;
+  // A look-up that came upon an error lets go of the parser, and there is nothing to rewind.
+  if (tried_ && workspace.document.is_alive()) {
+    workspace.document.rewind();
+    return true;
   }
+  if (tried_) return Parse();
   tried_ = true;
   const size_t needed = json_.size() + simdjson::SIMDJSON_PADDING;
   if (needed > workspace.capacity || workspace.capacity > std::max(needed, kKeepBytes)) {
@@ -135,11 +138,15 @@ bool DataDocument::Open() {
   }
   std::memcpy(workspace.text.get(), json_.data(), json_.size());
   std::memset(workspace.text.get() + json_.size(), ' ', simdjson::SIMDJSON_PADDING);
+  return Parse();
+}
+
+bool DataDocument::Parse() {
+  Workspace& workspace = ThisThread();
   auto document = workspace.parser.iterate(workspace.text.get(), json_.size(), workspace.capacity);
-  if (document.error() != simdjson::SUCCESS) return false;
-  workspace.document = std::move(document.value_unsafe());
-  open_ = true;
-  return true;
+  open_ = document.error() == simdjson::SUCCESS;
+  if (open_) workspace.document = std::move(document.value_unsafe());
+  return open_;
 }
 
 std::optional<std::string_view> DataDocument::Find(std::string_view path) {

@@ -22,7 +22,8 @@ class DataDocument {
   std::optional<std::string_view> FindMember(std::string_view object, std::string_view name);
 
  private:
-  bool Open();
+  bool Open();   // ready for one more look-up
+  bool Parse();  // what is in the workspace
   std::string_view json_;
   bool tried_ = false;
   bool open_ = false;

@@ -132,10 +132,7 @@ class CurlClient final : public HttpClient {
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.connections));
     curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
   }
-  ~CurlClient() override {
-    idle_.clear();
-    curl_multi_cleanup(multi_);
-  }
+  ~CurlClient() override { curl_multi_cleanup(multi_); }
 
   void Perform(std::span<const HttpCall> calls, std::span<HttpAnswer> answers, int concurrency,
                bool stop_on_failure, std::stop_token stop) override;
@@ -149,11 +146,10 @@ class CurlClient final : public HttpClient {
   void SetMethod(const HttpCall& call, CURL* easy);
   void Collect(Transfers* busy, bool* failed);
   void Finish(Transfer* transfer, CURLcode code);
-  void Recycle(std::unique_ptr<Transfer> transfer);
+  void End(std::unique_ptr<Transfer> transfer);
 
   HttpClientOptions options_;
   CURLM* multi_ = nullptr;
-  Transfers idle_;
 };
 
 bool CurlClient::AddHeaders(const HttpCall& call, Transfer* transfer) {
@@ -192,15 +188,12 @@ void CurlClient::SetMethod(const HttpCall& call, CURL* easy) {
   if (call.method != "POST") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call.method.c_str());
 }
 
-// Everything is set anew for each call: curl_easy_reset keeps connections and DNS, nothing else.
 std::optional<Error> CurlClient::Configure(const HttpCall& call, Transfer* transfer) {
   if (!IsToken(call.method)) return Error{Code::kInvalid, "the method is not a token"};
   if (!IsHttpUrl(call.url)) {
     return Error{Code::kInvalid, "the URL is not a plain http or https URL without user name"};
   }
   CURL* const easy = transfer->easy;
-  curl_easy_reset(easy);
-  curl_slist_free_all(std::exchange(transfer->headers, nullptr));
   if (!AddHeaders(call, transfer)) {
     return Error{Code::kInvalid, "a header has a name or value that cannot be sent"};
   }
@@ -243,15 +236,12 @@ std::optional<Error> CurlClient::Configure(const HttpCall& call, Transfer* trans
 }
 
 bool CurlClient::Begin(const HttpCall& call, size_t index, HttpAnswer* answer, Transfers* busy) {
-  std::unique_ptr<Transfer> transfer;
-  if (idle_.empty()) {
-    transfer = std::make_unique<Transfer>();
-    transfer->easy = curl_easy_init();
-    SPOOL_ASSERT(transfer->easy != nullptr);
-  } else {
-    transfer = std::move(idle_.back());
-    idle_.pop_back();
-  }
+  // A handle of its own for each call; connections, names and trust are kept by the multi handle.
+  // One that had an answer before keeps a pointer to the last header of it (libcurl before 8.1),
+  // and writes there when the next answer begins with a folded line.
+  auto transfer = std::make_unique<Transfer>();
+  transfer->easy = curl_easy_init();
+  SPOOL_ASSERT(transfer->easy != nullptr);
   transfer->answer = answer;
   transfer->index = index;
   transfer->options = &options_;
@@ -259,10 +249,7 @@ bool CurlClient::Begin(const HttpCall& call, size_t index, HttpAnswer* answer, T
   transfer->header_overflow = false;
   transfer->retry_after.clear();
   answer->error = Configure(call, transfer.get());
-  if (answer->error) {
-    idle_.push_back(std::move(transfer));
-    return false;
-  }
+  if (answer->error) return false;
   curl_multi_add_handle(multi_, transfer->easy);
   busy->push_back(std::move(transfer));
   return true;
@@ -301,7 +288,7 @@ void CurlClient::Perform(std::span<const HttpCall> calls, std::span<HttpAnswer> 
     answer = HttpAnswer();
     answer.error = Error{Code::kCancelled, "stopped before the answer came"};
     answer.sent = request_bytes > 0 || sent > 0;
-    Recycle(std::move(transfer));
+    End(std::move(transfer));
   }
   const bool stopped = stop.stop_requested();
   for (; next < calls.size(); ++next) {
@@ -323,7 +310,7 @@ void CurlClient::Collect(Transfers* busy, bool* failed) {
     Finish(found->get(), code);
     const HttpAnswer& answer = *(*found)->answer;
     if (answer.error || answer.status < 200 || answer.status > 299) *failed = true;
-    Recycle(std::move(*found));
+    End(std::move(*found));
     busy->erase(found);
   }
 }
@@ -372,11 +359,8 @@ void CurlClient::Finish(Transfer* transfer, CURLcode code) {
   }
 }
 
-void CurlClient::Recycle(std::unique_ptr<Transfer> transfer) {
+void CurlClient::End(std::unique_ptr<Transfer> transfer) {
   curl_multi_remove_handle(multi_, transfer->easy);
-  transfer->answer = nullptr;
-  if (idle_.size() < static_cast<size_t>(options_.connections))
-    idle_.push_back(std::move(transfer));
 }
 
 }  // namespace

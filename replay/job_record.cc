@@ -111,6 +111,10 @@ Result<ReplayStatus> DecodeReplay(std::string_view record) {
     job.error = json.at("error").get<std::string>();
     job.created = FromMicros(json.at("created").get<int64_t>());
     job.finished = TimeOf(json, "finished");
+    // Numbers that were bent to fit, and members that nobody knows.
+    if (EncodeReplay(job) != json.dump()) {
+      return Fail(Code::kDamaged, "the job record holds what no job has");
+    }
     return job;
   } catch (const std::exception&) {
     return Fail(Code::kDamaged, "the job record cannot be read");

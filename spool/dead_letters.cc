@@ -15,7 +15,9 @@ std::string KeyOf(const DeadLetterId& id) {
   return id.target + '\0' + codec::SequenceKey(id.sequence.value) + id.replay;
 }
 
-std::string Encode(const DeadLetter& letter) {
+}  // namespace
+
+std::string EncodeDeadLetter(const DeadLetter& letter) {
   std::string out;
   codec::PutFixed(out, kVersion);
   codec::PutFixed(out, static_cast<uint8_t>(letter.retry_wanted));
@@ -34,7 +36,7 @@ std::string Encode(const DeadLetter& letter) {
   return out;
 }
 
-Result<DeadLetter> Decode(std::string_view bytes) {
+Result<DeadLetter> DecodeDeadLetter(std::string_view bytes) {
   codec::Parser in(bytes);
   const auto version = in.Fixed<uint8_t>();
   DeadLetter letter;
@@ -54,6 +56,8 @@ Result<DeadLetter> Decode(std::string_view bytes) {
   if (!in.ok() || version != kVersion) return Fail(Code::kDamaged, "a dead letter is damaged");
   return letter;
 }
+
+namespace {
 
 // In the default family: that every target has its totals, one target's, and a wish for a retry.
 constexpr std::string_view kCounted = "d";
@@ -101,7 +105,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
     it->Seek(after ? KeyOf(*after) + '\0' : prefix);
     for (; it->Valid() && letters.size() < limit; it->Next()) {
       if (it->key().substr(0, prefix.size()) != prefix) break;
-      auto letter = Decode(it->value());
+      auto letter = DecodeDeadLetter(it->value());
       if (!letter) return tl::unexpected(letter.error());
       letters.push_back(std::move(*letter));
     }
@@ -113,7 +117,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
     auto got = state_.store->Get(state_.dead, KeyOf(id));
     if (!got) return tl::unexpected(got.error());
     if (!*got) return Fail(Code::kNotFound, "there is no dead letter '" + ToText(id) + "'");
-    return Decode(**got);
+    return DecodeDeadLetter(**got);
   }
 
   Status WantRetry(const DeadLetterId& id) override {
@@ -142,7 +146,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
       auto got = state_.store->Get(state_.dead, it->key().substr(2));
       if (!got) return tl::unexpected(got.error());
       if (!*got) continue;  // the letter was lost with a damaged file, its wish was not
-      auto letter = Decode(**got);
+      auto letter = DecodeDeadLetter(**got);
       if (!letter) return tl::unexpected(letter.error());
       letters.push_back(std::move(*letter));
     }
@@ -184,7 +188,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
       // A target that was removed and begins anew may meet its old letters again.
       if (const auto old = Get(letter.id)) Count(*old, -1);
       Count(letter, +1);
-      batch.Put(state_.dead, KeyOf(letter.id), Encode(letter));
+      batch.Put(state_.dead, KeyOf(letter.id), EncodeDeadLetter(letter));
       if (!letter.retry_wanted) batch.Delete(state_.meta, WishKey(letter.id));
     }
     PutTotals(batch);
@@ -235,7 +239,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
   Status CountAll() {
     const auto it = state_.store->NewIterator(state_.dead);
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
-      auto letter = Decode(it->value());
+      auto letter = DecodeDeadLetter(it->value());
       if (!letter) return tl::unexpected(letter.error());
       Total& total = totals_[letter->id.target];
       ++total.count;
@@ -253,7 +257,7 @@ class DurableDeadLetters final : public DeadLetters, public DeadLetterWriter {
     Count(old, -1);
     Count(letter, +1);
     PutTotals(batch);
-    batch.Put(state_.dead, KeyOf(letter.id), Encode(letter));
+    batch.Put(state_.dead, KeyOf(letter.id), EncodeDeadLetter(letter));
     if (letter.retry_wanted) {
       batch.Put(state_.meta, WishKey(letter.id), "");
     } else {

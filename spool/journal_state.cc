@@ -258,7 +258,9 @@ Result<Marker> DecodeMarker(std::string_view bytes) {
   marker.bytes = in.Varint();
   marker.cause = in.Text();
   marker.time = FromMicros(in.Fixed<int64_t>());
-  if (!in.ok() || version != kVersion) return Fail(Code::kDamaged, "a marker is damaged");
+  if (!in.ok() || version != kVersion || marker.kind > Marker::Kind::kLost) {
+    return Fail(Code::kDamaged, "a marker is damaged");
+  }
   return marker;
 }
 

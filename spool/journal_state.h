@@ -118,6 +118,8 @@ Result<CursorData> DecodeCursor(const JournalState& state, std::string name,
                                 std::string_view bytes);
 std::string EncodeMarker(const Marker& marker);
 Result<Marker> DecodeMarker(std::string_view bytes);
+std::string EncodeDeadLetter(const DeadLetter& letter);
+Result<DeadLetter> DecodeDeadLetter(std::string_view bytes);
 inline constexpr size_t kMarkersMax = 1000;
 inline std::string SpecialKey(std::string_view stream) { return "s/" + std::string(stream); }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -17,6 +18,12 @@ namespace {
 
 constexpr int kStepsMax = 80;
 constexpr int kErrorsOfALife = 8;
+// The database cuts no file short through its file system (it lets each grow as written); the test
+// fails when one day it does. The program's own calls of ftruncate are refused in
+// tests/machine/storage_error_test.cc.
+constexpr PowerCutDisk::Call kRefused[] = {
+    PowerCutDisk::Call::kWrite,  PowerCutDisk::Call::kSync,   PowerCutDisk::Call::kSyncDirectory,
+    PowerCutDisk::Call::kCreate, PowerCutDisk::Call::kRename, PowerCutDisk::Call::kDelete};
 
 class Life {
  public:
@@ -35,8 +42,8 @@ class Life {
     const uint64_t nth = 1 + random_() % (often ? 40 : 6);
     const bool no_space = random_() % 2 == 0;
     const bool for_good = random_() % 2 == 0;
-    told_ = std::string(no_space ? "ENOSPC" : "EIO") + " at " + PowerCutDisk::NameOf(call) + " " +
-            std::to_string(nth) + (for_good ? " and all later ones" : "");
+    kind_ = KindOf(call, no_space);
+    told_ = kind_ + " " + std::to_string(nth) + (for_good ? " and all later ones" : "");
     disk.FailAt(call, nth, no_space, for_good);
     if (!driver_.open()) {
       if (auto opened = driver_.Open(); !opened && disk.failed() == 0) {
@@ -73,12 +80,18 @@ class Life {
     return {};
   }
   bool fired() const { return fired_; }
+  const std::string& kind() const { return kind_; }  // "EIO at write", of the last one
+  uint64_t truncates() { return driver_.disk().calls(PowerCutDisk::Call::kTruncate); }
+  static std::string KindOf(PowerCutDisk::Call call, bool no_space) {
+    return std::string(no_space ? "ENOSPC" : "EIO") + " at " + PowerCutDisk::NameOf(call);
+  }
 
  private:
   const uint64_t seed_;
   std::mt19937_64 random_;
   JournalDriver driver_;
   std::string told_;
+  std::string kind_;
   bool fired_ = false;
 };
 
@@ -88,10 +101,10 @@ std::string Live(uint64_t seed, std::map<std::string, int>& kinds) {
   std::filesystem::create_directories(dir.path() + "/journal");
   Life life(seed, dir.path());
   for (int i = 0; i < kErrorsOfALife; ++i) {
-    const auto call =
-        static_cast<PowerCutDisk::Call>((seed + static_cast<uint64_t>(i)) % PowerCutDisk::kCalls);
+    const auto call = kRefused[(seed + static_cast<uint64_t>(i)) % std::size(kRefused)];
     if (std::string wrong = life.Fail(call); !wrong.empty()) return wrong + "\n" + life.said();
-    if (life.fired()) ++kinds[PowerCutDisk::NameOf(call)];
+    if (life.fired()) ++kinds[life.kind()];
+    if (life.truncates() > 0) return "a file was cut short, which is never refused here";
   }
   return {};
 }
@@ -105,15 +118,22 @@ TEST(IoError, ARefusedCallLosesNothingAndNothingIsAcknowledgedAfterIt) {
   };
   std::map<std::string, int> kinds;
   const auto kept = profile.Kept();
-  for (size_t i = 0; i < kept.size() || total(kinds) < profile.count(); ++i) {
+  const auto enough = [&] {  // with some of each call and error
+    return total(kinds) >= profile.count() && kinds.size() == 2 * std::size(kRefused);
+  };
+  const size_t lives_max = kept.size() + static_cast<size_t>(profile.count()) + 50;
+  for (size_t i = 0; i < kept.size() || (!enough() && i < lives_max); ++i) {
     const uint64_t seed = profile.SeedAt(i, kept);
     SCOPED_TRACE("SPOOL_IO_SEED=" + std::to_string(seed));
     ASSERT_EQ(Live(seed, kinds), "");
   }
   std::string detail;
-  for (const auto& [kind, count] : kinds) detail += kind + " " + std::to_string(count) + " ";
-  for (const char* kind : {"write", "sync", "sync-dir", "create", "rename", "delete"}) {
-    EXPECT_GT(kinds[kind], 0) << kind << " was never refused";
+  for (const auto& [kind, count] : kinds) detail += kind + ": " + std::to_string(count) + " ";
+  for (const PowerCutDisk::Call call : kRefused) {
+    for (const bool no_space : {false, true}) {
+      const std::string kind = Life::KindOf(call, no_space);
+      EXPECT_GT(kinds[kind], 0) << kind << " was never met";
+    }
   }
   profile.Report("refused disk calls", total(kinds), detail);
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "forward/data_path.h"
 #include "forward/glob.h"
 
 namespace spool {
@@ -246,6 +247,16 @@ TEST(Glob, CountsCharactersNotBytes) {
   EXPECT_TRUE(Glob("*?chen").Matches("M\xc3\xbcnchen"));
   EXPECT_FALSE(Glob("M??nchen").Matches("M\xc3\xbcnchen"));
   EXPECT_TRUE(Glob("?").Matches("\xff"));
+}
+
+// The parser is let go of by a look-up that comes upon something that is no JSON.
+TEST(DataDocument, GoesOnBehindALookUpThatFailed) {
+  DataDocument document(R"({"first":1,"broken":{x:2},"last":3})");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(document.Find("first"), "1");
+    EXPECT_EQ(document.Find("last"), std::nullopt);
+    EXPECT_EQ(document.FindMember("broken", "x"), std::nullopt);
+  }
 }
 
 TEST(Glob, TakesNoExponentialTime) {

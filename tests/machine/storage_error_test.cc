@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <iterator>
+#include <set>
 
 #include "tests/machine/disk_fixture.h"
 #include "tests/support/fault_profile.h"
@@ -33,7 +35,8 @@ class StorageError : public Crash {
     constexpr uint64_t kUnderLoad[] = {0, 60, 60, 60, 1, 0, 0, 0};
     Wish wish{};
     wish.call = static_cast<ShimControl::Call>(1 + static_cast<uint32_t>(i) % ShimControl::kCalls);
-    wish.error = kErrors[random_() % 3];
+    // Each call with each error before any comes again.
+    wish.error = kErrors[static_cast<uint32_t>(i) / ShimControl::kCalls % std::size(kErrors)];
     wish.for_good = random_() % 2 == 0;
     wish.from_start = kUnderLoad[wish.call] < 2 || random_() % 3 == 0;
     const uint64_t many = (wish.from_start ? kAtStart : kUnderLoad)[wish.call];
@@ -114,8 +117,13 @@ TEST_F(StorageError, EndsTheProcessWithinASecondAndLosesNothing) {
   int missed = 0;
   std::map<std::string, int> kinds;
   std::map<int, int> exits;
-  const auto enough = [&] {  // with some of each kind
-    return fired >= profile.count() && kinds.size() == ShimControl::kCalls;
+  std::set<std::string> met;  // "EIO at write"
+  const auto name_of = [](uint32_t call, int error) {
+    return std::string(strerrorname_np(error)) + " at " +
+           FaultShim::NameOf(static_cast<ShimControl::Call>(call));
+  };
+  const auto enough = [&] {  // with some of each call and error
+    return fired >= profile.count() && met.size() == ShimControl::kCalls * 2;
   };
   for (int i = 0; !enough() && missed < 3 * profile.count() + 20; ++i) {
     // A start that finds nothing to recover opens and renames little.
@@ -123,6 +131,7 @@ TEST_F(StorageError, EndsTheProcessWithinASecondAndLosesNothing) {
     if (Live(wish, exits)) {
       ++fired;
       ++kinds[FaultShim::NameOf(wish.call)];
+      if (wish.error != EDQUOT) met.insert(name_of(wish.call, wish.error));
     } else {
       ++missed;
     }
@@ -144,8 +153,10 @@ TEST_F(StorageError, EndsTheProcessWithinASecondAndLosesNothing) {
     detail += "exit " + std::to_string(exit) + ": " + std::to_string(count) + " ";
   }
   for (uint32_t call = 1; call <= ShimControl::kCalls; ++call) {
-    const char* name = FaultShim::NameOf(static_cast<ShimControl::Call>(call));
-    EXPECT_GT(kinds[name], 0) << name << " was never refused";
+    for (const int error : {EIO, ENOSPC}) {
+      const std::string name = name_of(call, error);
+      EXPECT_TRUE(met.contains(name)) << name << " was never met";
+    }
   }
   EXPECT_GT(exits[74], 0);
   profile.Report("refused calls of the program", fired, detail);

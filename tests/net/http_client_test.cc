@@ -44,6 +44,27 @@ class HttpClientTest : public HttpServerTest {
   std::unique_ptr<HttpClient> client_ = HttpClient::Create(Quick());
 };
 
+// A folded line belongs to the header before it, of which there is none: not even in the answer
+// before, where libcurl once looked for it, in memory that was freed.
+TEST_F(HttpClientTest, AnAnswerThatBeginsWithAFoldedLineTouchesNothingOfTheOneBefore) {
+  const std::string sound = "HTTP/1.1 200 OK\r\nX-Last: header\r\nContent-Length: 2\r\n\r\nok";
+  const std::string folded = "HTTP/1.1 200 OK\r\n folded: x\r\nContent-Length: 2\r\n\r\nno";
+  ScriptedPeer peer([&](RawSocket& socket, int) {
+    for (const std::string& answer : {sound, folded}) {
+      if (socket.ReadRequest().empty() || !socket.Send(answer)) return;
+    }
+    socket.ReadRequest();  // until the client has left
+  });
+  for (int i = 0; i < 5; ++i) {
+    const HttpAnswer first = client_->Perform(CallTo(peer.url()));
+    ASSERT_FALSE(first.error) << first.error->message;
+    EXPECT_EQ(first.body, "ok");
+    const HttpAnswer second = client_->Perform(CallTo(peer.url()));
+    ASSERT_TRUE(second.error);
+    EXPECT_EQ(second.error->code, Code::kUnavailable);
+  }
+}
+
 TEST_F(HttpClientTest, SendsWhatItIsToldAndReadsTheAnswer) {
   StartDesk();
   HttpCall call = CallTo(Url("/a?b=c"), "the body");
