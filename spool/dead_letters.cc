@@ -347,11 +347,6 @@ Result<std::unique_ptr<DeadLetters>> OpenDeadLetters(JournalState& state) {
   return std::unique_ptr<DeadLetters>(std::move(letters));
 }
 
-Status CheckDeadLetter(std::string_view bytes) {
-  const auto letter = Decode(bytes);
-  return letter ? Status{} : tl::unexpected(letter.error());
-}
-
 Status KeepDeadLetterTotals(DeadLetters& letters) {
   return static_cast<DurableDeadLetters&>(letters).Keep();
 }

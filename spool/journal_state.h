@@ -127,8 +127,6 @@ std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams)
 class DeadLetterWriter;
 std::unique_ptr<Cursor> MakeCursor(JournalState& state, CursorData& data, DeadLetterWriter& dead);
 Result<std::unique_ptr<DeadLetters>> OpenDeadLetters(JournalState& state);
-// kDamaged for bytes that are no dead letter.
-Status CheckDeadLetter(std::string_view bytes);
 // Writes the totals where they had to be counted.
 Status KeepDeadLetterTotals(DeadLetters& letters);
 std::unique_ptr<Records> MakeRecords(JournalState& state);

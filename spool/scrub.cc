@@ -151,7 +151,7 @@ void Scrubber::Own(FamilyId family, std::string_view name, const std::stop_token
       last = it->key();
       slice += it->key().size() + it->value().size();
       if (family.value != state_.dead.value) continue;
-      if (auto letter = CheckDeadLetter(it->value()); !letter) note(letter.error().message);
+      if (auto letter = DecodeDeadLetter(it->value()); !letter) note(letter.error().message);
     }
     if (auto status = it->status(); !status) {
       note(status.error().message);
