@@ -49,6 +49,8 @@ constexpr Route kRoutes[] = {
     {{"GET", "/api/v1/streams", kViewer}, Lane::kAtOnce, false, ListStreams},
     {{"GET", "/api/v1/streams/{name}", kViewer}, Lane::kAtOnce, false, GetStream},
     {{"GET", "/api/v1/events/{name}", kReader}, Lane::kScan, true, GetEvent},
+    {{"GET", "/api/v1/events/{name}:explain", kReader}, Lane::kScan, true, ExplainEvent},
+    {{"POST", "/api/v1/events:explain", kOperator}, Lane::kScan, true, ExplainEvents},
     {{"GET", "/api/v1/targets", kViewer}, Lane::kAtOnce, false, ListTargets},
     {{"GET", "/api/v1/targets/{name}", kViewer}, Lane::kAtOnce, false, GetTarget},
     {{"DELETE", "/api/v1/targets/{name}", kAdmin}, Lane::kChange, false, RemoveTarget},

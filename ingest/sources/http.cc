@@ -221,6 +221,14 @@ std::optional<net::TlsStatus> HttpSource::tls() const {
   return server_ ? server_->tls() : std::nullopt;
 }
 
+tl::expected<Decoded, Refusal> HttpSource::Try(const Incoming& incoming,
+                                               std::vector<Event>* quarantine) const {
+  auto decoder = decoders_->Take();
+  auto decoded = decoder->Decode(incoming, quarantine);
+  decoders_->Return(std::move(decoder));
+  return decoded;
+}
+
 bool HttpSource::Serves(const std::string& path) const {
   const auto& paths = options_.paths.empty() ? KnownPaths() : options_.paths;
   return std::find(paths.begin(), paths.end(), path) != paths.end();

@@ -66,6 +66,11 @@ class HttpSource : public Source {
   net::HttpServerStats server_stats() const;
   std::optional<net::TlsStatus> tls() const;  // empty without TLS, and before Start
 
+  // What would become of a request with this body: decoded as a real one is, stored nowhere and
+  // counted nowhere. Any thread; uses as much memory as a request of that size.
+  tl::expected<Decoded, Refusal> Try(const Incoming& incoming,
+                                     std::vector<Event>* quarantine) const;
+
  private:
   class Decoders;
   struct Counters;
