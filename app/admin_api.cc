@@ -56,6 +56,7 @@ constexpr Route kRoutes[] = {
     {{"DELETE", "/api/v1/targets/{name}", kAdmin}, Lane::kChange, false, RemoveTarget},
     {{"POST", "/api/v1/targets/{name}:pause", kOperator}, Lane::kChange, false, PauseTarget},
     {{"POST", "/api/v1/targets/{name}:resume", kOperator}, Lane::kChange, false, ResumeTarget},
+    {{"POST", "/api/v1/targets/{name}:test", kOperator}, Lane::kChange, false, TestTarget},
     {{"POST", "/api/v1/targets/{name}:skip", kOperator}, Lane::kChange, false, SkipTarget},
     {{"GET", "/api/v1/sources", kViewer}, Lane::kAtOnce, false, ListSources},
     {{"GET", "/api/v1/dead-letters", kReader}, Lane::kScan, true, ListDeadLetters},
@@ -74,6 +75,7 @@ constexpr Route kRoutes[] = {
     {{"POST", "/api/v1/replays/{name}:resume", kOperator}, Lane::kChange, false, ResumeReplay},
     {{"POST", "/api/v1/replays/{name}:cancel", kOperator}, Lane::kChange, false, CancelReplay},
     {{"GET", "/api/v1/markers", kViewer}, Lane::kScan, false, ListMarkers},
+    {{"POST", "/api/v1/node:drain", kAdmin}, Lane::kChange, false, DrainNode},
     {{"POST", "/api/v1/node:snapshot", kAdmin}, Lane::kScan, false, SnapshotNode},
     {{"POST", "/api/v1/config:validate", kOperator}, Lane::kScan, false, ValidateConfig},
 };

@@ -264,8 +264,10 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
     }
     if (request.method == "POST") {
       counters_->unavailable.fetch_add(1, std::memory_order_relaxed);
-      responder.Send(
-          net::Problem(503, "not_ready", "The service is still starting.", -1, kRetryAfterSeconds));
+      const Status ready = options_.ready();
+      responder.Send(net::Problem(503, "not_ready",
+                                  ready ? "No events are taken now." : ready.error().message, -1,
+                                  kRetryAfterSeconds));
       return;
     }
     if (request.path == "/v1/events" && request.method == "OPTIONS") {

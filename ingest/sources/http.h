@@ -57,6 +57,8 @@ class HttpSource : public Source {
   Status Start() override;
   // Takes events from now on. Any thread.
   void Open() { open_ = true; }
+  // From now on answers events with 503 "not_ready", until Open. Any thread.
+  void Close() { open_ = false; }
   // Answers what has begun, also what still waits for the journal, or cuts it at the deadline.
   void Stop(SteadyTime deadline) override;
   SourceStatus status() const override;

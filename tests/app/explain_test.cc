@@ -144,6 +144,70 @@ TEST_F(ExplainApi, OfManyEventsTheFirstHundredAreExplained) {
   EXPECT_EQ(told["items"].size(), 100u);
 }
 
+TEST_F(ExplainApi, ATestEventIsSentBesideTheOthersAndCountedNowhere) {
+  ASSERT_TRUE(service_.ok());
+  ASSERT_EQ(Call("POST", service_.ingest(), "/v1/events", R"({"n":1,"kind":"Pod"})").status, 200);
+  ASSERT_TRUE(service_.WaitSettled());
+  ASSERT_EQ(service_.Post("/api/v1/targets/hook:pause").status, 200);
+  const json before = service_.Target("hook");
+  const json made = service_.Post("/api/v1/targets/hook:test").Json();
+  EXPECT_EQ(made["outcome"], "delivered") << made;
+  EXPECT_EQ(made["where"], "POST " + receiver_.url());
+  ASSERT_EQ(receiver_.bodies().size(), 1u);
+  const json sent = json::parse(receiver_.bodies()[0]);
+  EXPECT_EQ(sent["id"], made["event_id"]);
+  EXPECT_EQ(sent["replay"], "test");
+  EXPECT_EQ(sent["type"], "dev.spool.test.v1");
+  const json stored = service_.Post("/api/v1/targets/hook:test", R"({"sequence":1})").Json();
+  EXPECT_EQ(stored["outcome"], "delivered");
+  EXPECT_EQ(json::parse(receiver_.bodies()[1])["data"]["n"], 1);
+  receiver_.Answer(401);
+  const json held = service_.Post("/api/v1/targets/hook:test").Json();
+  EXPECT_EQ(held["outcome"], "hold");
+  EXPECT_EQ(held["code"], "http_401");
+  EXPECT_EQ(service_.Target("hook"), before);
+  EXPECT_EQ(service_.Post("/api/v1/targets/nope:test").Code(), "not_found");
+  EXPECT_EQ(service_.Post("/api/v1/targets/hook:test", R"({"sequence":99})").Code(),
+            "event_not_found");
+  EXPECT_EQ(service_.Post("/api/v1/targets/hook:test", R"({"event":1})").status, 400);
+}
+
+TEST_F(ExplainApi, ADrainedNodeRefusesEventsAndDeliversTheRest) {
+  ASSERT_TRUE(service_.ok());
+  ASSERT_EQ(service_.Post("/api/v1/targets/hook:pause").status, 200);
+  ASSERT_EQ(Call("POST", service_.ingest(), "/v1/events", R"({"hook":1})").status, 200);
+  const json begun = service_.Post("/api/v1/node:drain", R"({"drain":true})").Json();
+  EXPECT_EQ(begun["draining"], true);
+  EXPECT_GE(begun["pending"], 1);
+  const HttpReply refused = Call("POST", service_.ingest(), "/v1/events", R"({"hook":2})");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.Code(), "not_ready");
+  EXPECT_TRUE(refused.retry_after);
+  EXPECT_NE(refused.body.find("is drained"), std::string::npos) << refused.body;
+  EXPECT_EQ(Call("GET", service_.ingest(), "/ready").status, 503);
+  EXPECT_EQ(service_.Get("/ready").Code(), "draining");
+  ASSERT_EQ(service_.Post("/api/v1/targets/hook:resume").status, 200);
+  ASSERT_TRUE(service_.WaitSettled());
+  EXPECT_EQ(receiver_.bodies().size(), 1u);
+  EXPECT_EQ(service_.Post("/api/v1/node:drain", R"({"drain":false})").Json()["draining"], false);
+  EXPECT_EQ(Call("POST", service_.ingest(), "/v1/events", R"({"hook":3})").status, 200);
+  EXPECT_EQ(service_.Get("/ready").status, 200);
+  EXPECT_EQ(service_.Post("/api/v1/node:drain", R"({"drain":"x"})").status, 400);
+}
+
+TEST_F(ExplainApi, TheStatusCountsTheDeadLettersThatAreThereNow) {
+  ASSERT_TRUE(service_.ok());
+  EXPECT_EQ(service_.Status()["dead_letters"], json::array());
+  receiver_.Answer(422);
+  ASSERT_EQ(Call("POST", service_.ingest(), "/v1/events", R"({"hook":1})").status, 200);
+  ASSERT_TRUE(WaitUntil([&] { return service_.Status()["dead_letters"].size() == 1; }));
+  EXPECT_EQ(service_.Status()["dead_letters"][0]["target"], "hook");
+  EXPECT_EQ(service_.Status()["dead_letters"][0]["count"], 1);
+  ASSERT_EQ(service_.Post("/api/v1/dead-letters/hook-1:drop").status, 200);
+  const json after = service_.Status()["dead_letters"];
+  EXPECT_TRUE(after.empty() || after[0]["count"] == 0) << after;
+}
+
 TEST_F(ExplainApi, RefusesWhatItDoesNotKnow) {
   ASSERT_TRUE(service_.ok());
   EXPECT_EQ(service_.Get("/api/v1/events/1:explain").status, 404);
