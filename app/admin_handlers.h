@@ -29,6 +29,16 @@ net::HttpResponse ListMarkers(const AdminCall& call);
 net::HttpResponse GetEvent(const AdminCall& call);
 net::HttpResponse ValidateConfig(const AdminCall& call);
 
+// admin_probe.cc
+net::HttpResponse TestTarget(const AdminCall& call);
+
+// admin_node.cc
+net::HttpResponse DrainNode(const AdminCall& call);
+
+// admin_explain.cc
+net::HttpResponse ExplainEvent(const AdminCall& call);
+net::HttpResponse ExplainEvents(const AdminCall& call);
+
 // admin_targets.cc
 net::HttpResponse ListTargets(const AdminCall& call);
 net::HttpResponse GetTarget(const AdminCall& call);

@@ -25,4 +25,25 @@ net::HttpResponse SnapshotNode(const AdminCall& call) {
   return JsonAnswer(out.Take());
 }
 
+// Delivery goes on; what the targets have not had is in the answer.
+net::HttpResponse DrainNode(const AdminCall& call) {
+  const auto body = RequestBody::Parse(call.request.body, {"drain"});
+  if (!body) return AnswerOf(body.error());
+  const auto drain = body->Flag("drain");
+  if (!drain) return AnswerOf(drain.error());
+  if (!call.context.drain) {
+    return net::Problem(409, "conflict", "This service cannot be drained.");
+  }
+  call.context.drain(*drain);
+  log::Info(*drain ? "No new events are taken, as an operator asked; delivery goes on."
+                   : "Events are taken again, as an operator asked.");
+  uint64_t pending = 0;
+  for (const auto& [name, forwarder] : call.parts.targets) {
+    pending += forwarder->status().account.pending;
+  }
+  JsonWriter out;
+  out.BeginObject().Field("draining", *drain).Field("pending", pending).EndObject();
+  return JsonAnswer(out.Take());
+}
+
 }  // namespace spool

@@ -38,6 +38,8 @@ struct AdminContext {
   std::function<Readiness()> readiness;  // any thread, quick
   const Clock* clock = &RealClock();
   SteadyTime started;
+  // Takes no new events, or takes them again; any thread. Empty: the service cannot do that.
+  std::function<void(bool)> drain;
 };
 
 // Every listener that speaks TLS, with its name: "admin", or the source's.

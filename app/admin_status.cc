@@ -74,6 +74,15 @@ net::HttpResponse GetStatus(const AdminCall& call) {
   for (const StreamStatus& stream : SortedStreams(parts)) WriteStream(out, stream);
   out.EndArray().Key("targets").Raw(targets.text()).Key("sources").BeginArray();
   for (const HttpSource* source : parts.sources) WriteSource(out, source->status());
+  out.EndArray().Key("dead_letters").BeginArray();
+  for (const DeadLetterTotals& totals : parts.journal.dead_letters().Totals()) {
+    out.BeginObject()
+        .Field("target", totals.target)
+        .Field("count", totals.count)
+        .Field("bytes", totals.bytes)
+        .Field("oldest", totals.oldest)
+        .EndObject();
+  }
   out.EndArray()
       .Field("replays_running", RunningReplays(parts))
       .Key("disk")

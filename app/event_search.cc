@@ -355,17 +355,19 @@ std::string ScanLine(const ScanReport& report) {
   return out.Take() + "\n";
 }
 
-Result<std::string> LookUpEvent(Sequence sequence, const Journal& journal) {
+Status LookUpEvent(Sequence sequence, const Journal& journal,
+                   const std::function<void(const EventView&)>& found) {
   if (sequence < journal.stored().first || sequence >= journal.end()) return NoSuchEvent();
   const std::unique_ptr<Reader> reader = journal.NewReader(journal.AllWithSpecial());
   const Result<Page> page = reader->Read(sequence, {.events_max = 1, .bytes_max = 1});
   if (!page) return tl::unexpected(page.error());
   if (page->events.empty() || page->events.front().sequence != sequence) return NoSuchEvent();
-  return Render(page->events.front());
+  found(page->events.front());
+  return {};
 }
 
-Result<std::string> LookUpEvent(const Hash128& id, SystemTime since, Sequence below,
-                                const Journal& journal, std::stop_token stop) {
+Status LookUpEvent(const Hash128& id, SystemTime since, Sequence below, const Journal& journal,
+                   std::stop_token stop, const std::function<void(const EventView&)>& found) {
   const Result<Sequence> from = journal.Find(since);
   if (!from) return tl::unexpected(from.error());
   const Sequence first = std::max(*from, journal.stored().first);
@@ -380,7 +382,7 @@ Result<std::string> LookUpEvent(const Hash128& id, SystemTime since, Sequence be
     }
     const Sequence high = low;
     low = Sequence{high.value - std::min(size, high - first)};
-    std::optional<std::string> found;
+    bool seen = false;
     for (Sequence at = low; at < high;) {
       if (stop.stop_requested()) return Fail(Code::kCancelled, "The service is stopping.");
       const Result<Page> page = reader->Read(at, kRead);
@@ -390,12 +392,31 @@ Result<std::string> LookUpEvent(const Hash128& id, SystemTime since, Sequence be
       for (const EventView& event : page->events) {
         if (event.sequence >= high) break;
         ++scanned;
-        if (event.id == id) found = Render(event);
+        if (event.id != id) continue;
+        found(event);
+        seen = true;
       }
     }
-    if (found) return *found;
+    if (seen) return {};
   }
   return NoSuchEvent();
+}
+
+Result<std::string> LookUpEvent(Sequence sequence, const Journal& journal) {
+  std::string text;
+  const Status done =
+      LookUpEvent(sequence, journal, [&](const EventView& event) { text = Render(event); });
+  if (!done) return tl::unexpected(done.error());
+  return text;
+}
+
+Result<std::string> LookUpEvent(const Hash128& id, SystemTime since, Sequence below,
+                                const Journal& journal, std::stop_token stop) {
+  std::string text;
+  const Status done = LookUpEvent(id, since, below, journal, std::move(stop),
+                                  [&](const EventView& event) { text = Render(event); });
+  if (!done) return tl::unexpected(done.error());
+  return text;
 }
 
 }  // namespace spool

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -70,7 +71,13 @@ std::string ScanLine(const ScanReport& report);
 // (0: the end), as one CloudEvents object. kNotFound; kBusy when the bound was reached before the
 // range was through: the message says how to go on.
 Result<std::string> LookUpEvent(Sequence sequence, const Journal& journal);
+// The same, handed to `found` on the calling thread while its views are good. Where an id was
+// stored twice it is called again, and the last call counts.
+Status LookUpEvent(Sequence sequence, const Journal& journal,
+                   const std::function<void(const EventView&)>& found);
 Result<std::string> LookUpEvent(const Hash128& id, SystemTime since, Sequence below,
                                 const Journal& journal, std::stop_token stop);
+Status LookUpEvent(const Hash128& id, SystemTime since, Sequence below, const Journal& journal,
+                   std::stop_token stop, const std::function<void(const EventView&)>& found);
 
 }  // namespace spool

@@ -70,6 +70,7 @@ class ServiceImpl final : public Service {
   const SteadyTime started_;
   std::atomic<Phase> phase_{Phase::kStarting};
   std::atomic<bool> fatal_{false};
+  std::atomic<bool> draining_{false};
 
   std::unique_ptr<AdminApi> admin_;
   std::unique_ptr<Journal> journal_;
@@ -99,6 +100,9 @@ Readiness ServiceImpl::GetReadiness() const {
   const Phase phase = phase_;
   if (phase == Phase::kStarting) unready("starting", "The service is starting.");
   if (phase == Phase::kStopping) unready("stopping", "The service is stopping.");
+  if (draining_) {
+    unready("draining", "The service is drained: it takes no new events, and delivery goes on.");
+  }
   return out;
 }
 
@@ -106,6 +110,10 @@ Status ServiceImpl::ListenAdmin() {
   AdminContext context;
   context.readiness = [this] { return GetReadiness(); };
   context.started = started_;
+  context.drain = [this](bool on) {  // only called once there are sources
+    draining_ = on;
+    for (const auto& source : sources_) on ? source->Close() : source->Open();
+  };
   auto admin = AdminApi::Start(config_.admin, std::move(context));
   if (!admin) return tl::unexpected(admin.error());
   admin_ = std::move(*admin);

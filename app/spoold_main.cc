@@ -18,6 +18,7 @@
 #include "app/config.h"
 #include "app/config_environment.h"
 #include "app/descriptors.h"
+#include "app/man_page.h"
 #include "app/service.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -113,12 +114,34 @@ Watchdog& StopWatchdog() {
   return *watchdog;
 }
 
+ManText Manual() {
+  ManText text;
+  text.name = "spoold";
+  text.section = 8;
+  text.summary = "take Kubernetes events in durably, pass them on, and send them again";
+  text.synopsis = "[--config FILE|DIR] [--data-dir DIR] [--ingest ADDR] [--admin ADDR]";
+  text.sections = {
+      {"CONFIGURATION",
+       "Without --config spoold listens on 127.0.0.1:8080 for events and on 127.0.0.1:8081 for "
+       "spoolctl, keeps its data in ./spool-data and prints what it delivers. --print-config-docs "
+       "prints what a configuration can say."},
+      {"\"EXIT STATUS\"",
+       "0\tstopped as a signal asked\n1\tfailed\n2\twrong usage\n74\tthe storage failed\n"
+       "78\tthe configuration is not valid"},
+      {"SIGNALS",
+       "SIGTERM, SIGINT\tstop; a second one ends the process at once. What was "
+       "acknowledged is on disk in either case."}};
+  text.see_also = {"spoolctl(1)"};
+  return text;
+}
+
 // 0 to go on, otherwise the exit status plus one.
 int ReadCommandLine(int argc, char** argv, Options* options) {
   CLI::App app("Takes Kubernetes events in durably, passes them on, and sends them again.",
                "spoold");
   bool docs = false;
   bool schema = false;
+  bool man = false;
   app.add_option("--config", options->config, "Configuration: a YAML file, or a directory of them")
       ->type_name("FILE|DIR");
   app.add_option("--data-dir", options->overrides.data_dir, "Where the journal is")
@@ -129,6 +152,7 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
       ->type_name("ADDR");
   app.add_flag("--print-config-docs", docs, "Print the reference of the configuration");
   app.add_flag("--print-config-schema", schema, "Print the JSON Schema of the configuration");
+  app.add_flag("--print-man", man, "Print the manual page");
   app.set_version_flag("--version", std::string("spoold " SPOOL_VERSION));
   try {
     app.parse(argc, argv);
@@ -144,8 +168,8 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
       return 1 + kExitUsage;
     }
   }
-  if (!docs && !schema) return 0;
-  const std::string text = docs ? ConfigDocs() : ConfigSchema();
+  if (!docs && !schema && !man) return 0;
+  const std::string text = man ? ManPage(app, Manual()) : docs ? ConfigDocs() : ConfigSchema();
   const bool written =
       std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   return 1 + (written ? 0 : kExitFailed);

@@ -64,6 +64,7 @@ struct Condition {
   Test test = Test::kGlobs;
   bool negated = false;
   std::string path;  // of kLabel and kData
+  size_t text = 0;   // its place in the rule as written
   std::vector<Glob> globs;
   std::shared_ptr<const re2::RE2> regex;
   double number = 0;
@@ -290,10 +291,39 @@ bool NamesStream(const Rule& rule, std::string_view stream) {
   });
 }
 
+// What a condition looks at, as text; nothing when the event does not have it.
+std::optional<std::string> ValueOf(const Condition& condition, const EventView& event,
+                                   DataDocument& data) {
+  std::optional<std::string_view> value;
+  std::string hex;
+  switch (condition.key) {
+    case Key::kId: value = hex = event.id.Hex(); break;
+    case Key::kProblemKey:
+      if (!event.problem_key.empty()) value = hex = event.problem_key.Hex();
+      break;
+    case Key::kLabel:
+      for (const std::string_view place : kLabelPlaces) {
+        if (!value) value = data.FindMember(place, condition.path);
+      }
+      break;
+    case Key::kData: value = data.Find(condition.path); break;
+    default: value = Attribute(event, condition.key); break;
+  }
+  if (!value || value->empty()) return std::nullopt;
+  std::string text(value->substr(0, kFindingValueMax));
+  // It answers to both names; the one that it was not compared with would only confuse.
+  if (condition.key == Key::kSource && !event.origin.empty() && Accepts(condition, event.origin) &&
+      !Accepts(condition, event.source)) {
+    text = event.origin;
+  }
+  return text;
+}
+
 }  // namespace
 
 struct Matcher::Impl {
   std::vector<Rule> rules;
+  std::vector<RuleText> texts;  // of each rule, as written
 };
 
 Matcher::Matcher() : impl_(std::make_shared<Impl>()) {}
@@ -314,12 +344,14 @@ Result<Matcher> Matcher::Compile(const std::vector<RuleText>& rules) {
     for (const auto& [key, value] : text) {
       auto condition = CompileCondition(key, value);
       if (!condition) return tl::unexpected(condition.error());
+      condition->text = rule.size();
       rule.push_back(std::move(*condition));
     }
     std::stable_sort(rule.begin(), rule.end(), [](const Condition& a, const Condition& b) {
       return (a.key >= Key::kLabel) < (b.key >= Key::kLabel);
     });
     impl->rules.push_back(std::move(rule));
+    impl->texts.push_back(text);
   }
   Matcher matcher;
   matcher.impl_ = std::move(impl);
@@ -362,6 +394,24 @@ bool Matcher::Matches(const EventView& event, bool special) const {
     }
   }
   return false;
+}
+
+std::vector<RuleFinding> Matcher::Explain(const EventView& event, bool special) const {
+  std::vector<RuleFinding> out;
+  DataDocument data(event.json ? event.data : std::string_view());
+  for (size_t i = 0; i < impl_->rules.size(); ++i) {
+    RuleFinding finding;
+    finding.passed_over = special && !NamesStream(impl_->rules[i], event.stream);
+    finding.holds = !finding.passed_over;
+    for (const Condition& condition : impl_->rules[i]) {
+      const auto& [key, pattern] = impl_->texts[i][condition.text];
+      const bool holds = Holds(condition, event, data);
+      finding.holds = finding.holds && holds;
+      finding.conditions.push_back({key, pattern, ValueOf(condition, event, data), holds});
+    }
+    out.push_back(std::move(finding));
+  }
+  return out;
 }
 
 bool Matcher::matches_all() const { return impl_->rules.empty(); }

@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,21 @@ namespace spool {
 
 // One rule: key to value text. Order does not matter.
 using RuleText = std::vector<std::pair<std::string, std::string>>;
+
+// How one condition of a rule came out for one event.
+struct ConditionFinding {
+  std::string key;                   // as written
+  std::string pattern;               // as written
+  std::optional<std::string> value;  // what the event has there, at most kFindingValueMax bytes;
+                                     // absent when it has nothing
+  bool holds = false;
+};
+inline constexpr size_t kFindingValueMax = 256;
+struct RuleFinding {
+  bool holds = false;
+  bool passed_over = false;  // the event lies in a special stream that this rule does not name
+  std::vector<ConditionFinding> conditions;  // in the order in which they are looked at
+};
 
 // Compiled once; immutable afterwards; any thread.
 class Matcher {
@@ -42,6 +58,8 @@ class Matcher {
   // True if any rule matches, or if there are no rules. With `special` (the event lies in a
   // special stream) only rules that name that stream count.
   bool Matches(const EventView& event, bool special = false) const;
+  // Why Matches says what it says: every rule and every condition, none left out.
+  std::vector<RuleFinding> Explain(const EventView& event, bool special = false) const;
   bool matches_all() const;
   // Whether an event of that stream could match: false only when every rule names streams and
   // none names this one. `names_it` tells whether some rule has this very name, spelled out, as

@@ -38,6 +38,24 @@ bool Router::Wants(const EventView& event, bool special) const {
   return false;
 }
 
+std::vector<RouteFinding> Router::Explain(const EventView& event, bool special) const {
+  std::vector<RouteFinding> out;
+  for (const Route& route : routes_) {
+    RouteFinding finding;
+    finding.name = route.name;
+    finding.takes_all = route.match.matches_all();
+    if (route.drops) finding.drop = route.drop.Explain(event);
+    finding.match = route.match.Explain(event, special);
+    if (route.drops && route.drop.Matches(event)) {
+      finding.verdict = RouteFinding::Verdict::kDropped;
+    } else if (route.match.Matches(event, special)) {
+      finding.verdict = RouteFinding::Verdict::kMatched;
+    }
+    out.push_back(std::move(finding));
+  }
+  return out;
+}
+
 StreamSet Router::Reach(const Journal& journal) const {
   const StreamSet ordinary = journal.AllStreams();
   const StreamSet all = journal.AllWithSpecial();

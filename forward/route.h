@@ -18,6 +18,16 @@ struct RouteSettings {
   std::vector<std::string> to;
 };
 
+// How one route came out for one event.
+struct RouteFinding {
+  enum class Verdict { kMatched, kDropped, kUnmatched };
+  std::string name;  // empty: what holds without a routes key
+  Verdict verdict = Verdict::kUnmatched;
+  bool takes_all = false;  // it has no match rules
+  std::vector<RuleFinding> drop;
+  std::vector<RuleFinding> match;
+};
+
 // All routes that lead to one target, compiled. Immutable; any thread.
 class Router {
  public:
@@ -28,6 +38,8 @@ class Router {
   // True if some route takes the event. `special`: it lies in a special stream, which only routes
   // that name the stream take from.
   bool Wants(const EventView& event, bool special = false) const;
+  // Why Wants says what it says: every route, in order.
+  std::vector<RouteFinding> Explain(const EventView& event, bool special = false) const;
   // The streams that could hold an event it wants; special ones only when named.
   StreamSet Reach(const Journal& journal) const;
 

@@ -43,6 +43,13 @@ struct Outcome {
   std::optional<Micros> retry_after;  // the target's own wish
 };
 
+// How one message looks on its way, for people. Holds no secret.
+struct Preview {
+  std::string where;         // "POST https://hook/in", "subject spool.x"; empty: nothing to name
+  std::string content_type;  // as the target is told; empty: it is not
+  std::string body;          // the bytes
+};
+
 // One target; used by one thread at a time; does not throw. It never retries, sleeps longer than
 // the deadline, routes, drops or moves a cursor.
 class Sink {
@@ -57,6 +64,10 @@ class Sink {
   // does.
   virtual void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes,
                        SteadyTime deadline, std::stop_token stop) = 0;
+
+  // What Deliver would send for `message` alone. Sends nothing, connects to nothing, reads no
+  // secret.
+  virtual Preview Show(const Message& message) const { return {{}, {}, std::string(message.body)}; }
 };
 
 }  // namespace spool

@@ -4,23 +4,21 @@
 #include <csignal>
 
 #include "app/ctl/arguments.h"
+#include "app/ctl/check.h"
+#include "app/ctl/command_line.h"
 #include "app/ctl/commands.h"
+#include "app/ctl/completion.h"
+#include "app/ctl/contexts.h"
+#include "app/ctl/replicas.h"
 #include "app/ctl/text.h"
 #include "base/time_text.h"
 
 namespace spool::ctl {
 namespace {
 
-constexpr char kServerByDefault[] = "http://127.0.0.1:8081";
-
 // Everything a command line can say. CLI11 keeps pointers into it.
-struct Arguments {
+struct Arguments : Chosen, Where {
   std::string output;
-  std::string server = kServerByDefault;
-  std::string token_file;
-  std::string ca_file;
-  std::string cert_file;
-  std::string key_file;
   std::string timeout = "10s";
   bool no_color = false;
   bool no_headers = false;
@@ -40,27 +38,7 @@ struct Arguments {
   std::string rate;
   bool client_only = false;
   bool accept_loss = false;
-
-  // What was chosen.
-  std::function<Outcome<int>(Session&)> run;
-  std::function<int(Printer&)> run_local;  // needs no server
 };
-
-// A command that does something, with an example for its help.
-CLI::App* AddCommand(CLI::App& noun, const char* name, const char* what, const char* example,
-                     Arguments& args, std::function<Outcome<int>(Session&)> run) {
-  CLI::App* command = noun.add_subcommand(name, what);
-  command->footer(std::string("Example:\n  ") + example +
-                  "\n\nFlags that every command takes: spoolctl --help");
-  command->callback([&args, run = std::move(run)] { args.run = run; });
-  return command;
-}
-
-CLI::App* AddNoun(CLI::App& app, const char* name, const char* what) {
-  CLI::App* noun = app.add_subcommand(name, what);
-  noun->footer(std::string("More about one of them: spoolctl ") + name + " COMMAND --help");
-  return noun;
-}
 
 CLI::Option* AddTime(CLI::App& command, const char* flag, std::string& into, const char* what) {
   return command.add_option(flag, into, what)->type_name("TIME")->check(CheckTime, "");
@@ -70,9 +48,13 @@ void AddGlobals(CLI::App& app, Arguments& args) {
   app.add_option("-o,--output", args.output, "table, wide, json, jsonl, yaml or name")
       ->type_name("FORMAT")
       ->check(CheckFormat, "");
-  app.add_option("--server", args.server, "spoold's admin address (default 127.0.0.1:8081)")
-      ->type_name("URL")
-      ->envname("SPOOLCTL_SERVER");
+  // Their variables are read by Resolve: a flag outranks both.
+  app.add_option("--server", args.server,
+                 "spoold's admin address (default 127.0.0.1:8081), several separated by commas "
+                 "(Env:SPOOLCTL_SERVER)")
+      ->type_name("URL");
+  app.add_option("--context", args.context, "a named server (Env:SPOOLCTL_CONTEXT)")
+      ->type_name("NAME");
   app.add_option("--token-file", args.token_file, "file that holds the token")
       ->type_name("FILE")
       ->envname("SPOOLCTL_TOKEN_FILE");
@@ -209,6 +191,7 @@ void AddTargets(CLI::App& app, Arguments& args) {
       ->type_name("TIME|N")
       ->required()
       ->check(CheckTimeOrSequence, "");
+  AddProbes(*noun, args);
 }
 
 void AddChoice(CLI::App& command, Arguments& args) {
@@ -251,6 +234,7 @@ void AddDlq(CLI::App& app, Arguments& args) {
                         "spoolctl dlq drop kafka-4118871 --yes", args,
                         [&args](Session& s) { return RunChoice(s, args.choice, DlqDrop); }),
             args);
+  AddDlqExport(*noun, args);
 }
 
 void AddReplays(CLI::App& app, Arguments& args) {
@@ -319,6 +303,10 @@ void AddOffline(CLI::App& app, Arguments& args) {
 void AddRest(CLI::App& app, Arguments& args) {
   CLI::App* source = AddNoun(app, "source", "Sources: where events come from");
   AddCommand(*source, "ls", "List the sources", "spoolctl source ls", args, SourceLs);
+  AddCommand(*source, "info", "Show one source", "spoolctl source info web", args,
+             [&args](Session& s) { return SourceInfo(s, args.name); })
+      ->add_option("NAME", args.name, "the source")
+      ->required();
   CLI::App* config = AddNoun(app, "config", "Configuration");
   CLI::App* validate = config->add_subcommand("validate", "Check files without a running spoold");
   validate->add_option("FILE|DIR", args.names, "configuration files or directories")->required();
@@ -327,6 +315,7 @@ void AddRest(CLI::App& app, Arguments& args) {
     args.run_local = [&args](Printer& out) { return ConfigValidate(out, args.names); };
   });
   CLI::App* node = AddNoun(app, "node", "This spoold as a whole");
+  AddDrain(*node, args);
   AddCommand(*node, "snapshot", "Copy the journal as of now, to restore it elsewhere",
              "spoolctl node snapshot /var/lib/spool/snapshots/monday", args,
              [&args](Session& s) { return NodeSnapshot(s, args.name); })
@@ -391,27 +380,73 @@ std::optional<Failure> FindSlip(CLI::App& app, int argc, char** argv) {
   return std::nullopt;
 }
 
-Outcome<int> RunChosen(Arguments& args, Printer& out, Interrupt& interrupt) {
-  if (args.run_local) return args.run_local(out);
-  ClientOptions options;
-  options.server = args.server;
-  options.token_file = args.token_file;
-  options.ca_file = args.ca_file;
-  options.cert_file = args.cert_file;
-  options.key_file = args.key_file;
-  options.timeout = std::chrono::duration_cast<Millis>(*ParseDuration(args.timeout));
-  Outcome<std::unique_ptr<Client>> client = Client::Create(options, interrupt.token());
-  if (!client) return tl::unexpected<Failure>(client.error());
-  Session session{**client, out, interrupt, args.yes};
-  return args.run(session);
+std::string Env(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
-int Usage(const Failure& failure) {
-  Printer({}).Fail(failure);
+Outcome<int> RunChosen(Arguments& args, Printer& out, Interrupt& interrupt) {
+  if (args.run_local) return args.run_local(out);
+  const Outcome<Context> context =
+      Resolve({args.server, args.context, Env("SPOOLCTL_SERVER"), Env("SPOOLCTL_CONTEXT")});
+  if (!context) return tl::unexpected<Failure>(context.error());
+  const auto either = [](const std::string& first, const std::string& second) {
+    return first.empty() ? second : first;
+  };
+  ClientOptions options;
+  options.token_file = either(args.token_file, context->token_file);
+  options.ca_file = either(args.ca_file, context->ca_file);
+  options.cert_file = either(args.cert_file, context->cert_file);
+  options.key_file = either(args.key_file, context->key_file);
+  options.timeout = std::chrono::duration_cast<Millis>(*ParseDuration(args.timeout));
+  const Outcome<std::vector<Replica>> replicas =
+      MakeReplicas(context->servers, options, interrupt.token());
+  if (!replicas) return tl::unexpected<Failure>(replicas.error());
+  Session session{*replicas->front().client, out, interrupt, args.yes, &*replicas};
+  if (replicas->size() == 1 || args.whole) return args.run(session);
+  return RunOnEach(session, args.run);
+}
+
+// Nagios reads 2 as critical: a wrong command line of ours must not wake anybody.
+bool IsCheck(const CLI::App& app, int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word.size() < 2 || word[0] != '-') return word == "check";
+    const CLI::Option* option = app.get_option_no_throw(word);  // null with its value attached
+    if (option != nullptr && option->get_items_expected_max() > 0) ++i;
+  }
+  return false;
+}
+
+int Usage(const Failure& failure, bool check) {
+  Printer out({});
+  if (check) {
+    out.Line("SPOOL UNKNOWN - " + failure.message);
+    return out.Finish() ? kCheckUnknown : kFailed;
+  }
+  out.Fail(failure);
   return failure.exit;
 }
 
 }  // namespace
+
+CLI::App* AddCommand(CLI::App& noun, const char* name, const char* what, const char* example,
+                     Chosen& chosen, std::function<Outcome<int>(Session&)> run, bool whole) {
+  CLI::App* command = noun.add_subcommand(name, what);
+  command->footer(std::string("Example:\n  ") + example +
+                  "\n\nFlags that every command takes: spoolctl --help");
+  command->callback([&chosen, run = std::move(run), whole] {
+    chosen.run = run;
+    chosen.whole = whole;
+  });
+  return command;
+}
+
+CLI::App* AddNoun(CLI::App& app, const char* name, const char* what) {
+  CLI::App* noun = app.add_subcommand(name, what);
+  noun->footer(std::string("More about one of them: spoolctl ") + name + " COMMAND --help");
+  return noun;
+}
 
 int RunCtl(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a write says so, and the printer ends the process
@@ -436,15 +471,26 @@ int RunCtl(int argc, char** argv) {
   AddTargets(app, args);
   AddDlq(app, args);
   AddReplays(app, args);
+  AddTop(app, args);
+  AddCheck(app, args);
+  AddExplain(app, args);
+  AddContexts(app, args, args);
   AddRest(app, args);
+  AddManual(app, args);
 
-  if (const auto slip = FindSlip(app, argc, argv)) return Usage(*slip);
+  if (argc > 1 && std::string_view(argv[1]) == "__complete") {  // from a shell's script
+    Printer out({});
+    out.Raw(Complete(app, std::vector<std::string>(argv + 2, argv + argc), interrupt));
+    return out.Finish() ? kDone : kFailed;
+  }
+  const bool check = IsCheck(app, argc, argv);
+  if (const auto slip = FindSlip(app, argc, argv)) return Usage(*slip, check);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
     return app.exit(help) == 0 && Printer({}).Finish() ? kDone : kFailed;
   } catch (const CLI::ParseError& error) {
-    return Usage({kUsage, Visible(error.what()), ""});
+    return Usage({kUsage, Visible(error.what()), ""}, check);
   }
   if (!args.run && !args.run_local) {
     const auto chosen = app.get_subcommands();
@@ -459,6 +505,7 @@ int RunCtl(int argc, char** argv) {
   options.colour = !args.no_color;
   Printer out(options);
   const Outcome<int> status = RunChosen(args, out, interrupt);
+  if (!status && check) return Usage(status.error(), true);
   if (!status) out.Fail(status.error());
   const int exit = status ? *status : status.error().exit;
   return out.Finish() ? exit : kFailed;

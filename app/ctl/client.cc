@@ -105,6 +105,8 @@ Outcome<std::string> Client::GetText(const std::string& path, Millis extra) {
 
 Outcome<Json> Client::Get(const std::string& path) { return Read(Call("GET", path, "", {})); }
 
+Outcome<Json> Client::Delete(const std::string& path) { return Read(Call("DELETE", path, "", {})); }
+
 Outcome<Json> Client::Post(const std::string& path, const std::string& body, Millis extra) {
   return Read(Call("POST", path, body, extra));
 }

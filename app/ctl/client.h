@@ -38,6 +38,7 @@ class Client {
   // back.
   Outcome<Json> Get(const std::string& path);
   Outcome<std::string> GetText(const std::string& path, Millis extra = Millis(0));
+  Outcome<Json> Delete(const std::string& path);
   Outcome<Json> Post(const std::string& path, const std::string& body = {},
                      Millis extra = Millis(0));
 

@@ -77,6 +77,7 @@ int ReplayResume(Session& session, const std::string& id);
 int ReplayCancel(Session& session, const std::string& id);
 
 int SourceLs(Session& session);
+int SourceInfo(Session& session, const std::string& name);
 Table SourceTable(std::span<const Json> sources, bool wide);
 
 // Local; needs no server.

@@ -1,5 +1,6 @@
 #include "app/ctl/event_printer.h"
 
+#include "app/ctl/replica_merge.h"
 #include "app/ctl/text.h"
 
 namespace spool::ctl {
@@ -101,6 +102,11 @@ EventPrinter::EventPrinter(Printer& out, bool by_event_time, bool endless)
       table_(EventTable(out.wide(), by_event_time)) {}
 
 void EventPrinter::Add(std::span<const std::string> lines) {
+  if (ReplicaMerge* merge = out_.merge()) {
+    for (const std::string& line : lines) merge->AddEvent(line, by_event_time_);
+    printed_ += lines.size();
+    return;
+  }
   for (const std::string& line : lines) {
     switch (out_.format()) {
       case Format::kTable:
@@ -131,6 +137,7 @@ void EventPrinter::Add(std::span<const std::string> lines) {
 }
 
 void EventPrinter::Finish() {
+  if (out_.merge() != nullptr) return;
   if (out_.format() == Format::kJson && !endless_) out_.Raw(printed_ == 0 ? "[]\n" : "\n]\n");
   if (out_.format() == Format::kYaml && !endless_ && printed_ == 0) out_.Line("[]");
   if (out_.human() && !endless_ && printed_ == 0) out_.Note("no events");

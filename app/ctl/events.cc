@@ -2,6 +2,7 @@
 
 #include "app/ctl/commands.h"
 #include "app/ctl/event_printer.h"
+#include "app/ctl/replica_merge.h"
 #include "app/ctl/text.h"
 
 namespace spool::ctl {
@@ -222,6 +223,13 @@ int EventsLs(Session& session, const EventQuery& wish) {
   const bool lower = !query.since.empty() || !query.from.empty() || query.from_sequence;
   const bool any = lower || !query.to.empty() || query.to_sequence || query.limit;
   if (!any) query.since = kSinceByDefault;
+  if (ReplicaMerge* merge = session.out.merge()) {
+    if (query.follow) {
+      return session.End({kUsage, "one replica at a time can be followed",
+                          "name it with --server, or leave out -f"});
+    }
+    if (!(lower && !query.limit)) merge->LimitEvents(query.limit.value_or(kNewestByDefault));
+  }
   std::optional<uint64_t> end = query.to_sequence;
   uint64_t follow_from = 0;
   if (query.follow) {  // what is stored later is for the second part
@@ -272,11 +280,12 @@ int EventsGet(Session& session, const std::string& name, const EventQuery& query
     return session.End(failure);
   }
   while (event->ends_with('\n')) event->pop_back();
-  if (!session.out.format_given() || session.out.format() == Format::kJson) {
+  if (session.out.merge() == nullptr &&
+      (!session.out.format_given() || session.out.format() == Format::kJson)) {
     session.out.Pretty(*event);
     return kDone;
   }
-  if (session.out.format() == Format::kYaml) {
+  if (session.out.merge() == nullptr && session.out.format() == Format::kYaml) {
     const Result<Json> json = Json::Parse(*event);
     session.out.Raw(json ? json->Yaml() : session.out.Safe(*event) + "\n");
     return kDone;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "app/ctl/replica_merge.h"
 #include "app/ctl/text.h"
 #include "base/clock.h"
 #include "base/time_text.h"
@@ -39,9 +40,13 @@ size_t Printer::width() const {
   return 80;
 }
 
+Printer::~Printer() = default;
+Printer::Printer(Printer&&) noexcept = default;
+
 TableLook Printer::look() const { return {options_.headers, colour_, wide() ? 0 : width()}; }
 
 void Printer::List(std::span<const Json> items, const View& view) {
+  if (merge_) return merge_->AddList(items, view);
   switch (format()) {
     case Format::kTable:
     case Format::kWide: {
@@ -77,6 +82,7 @@ void Printer::List(std::span<const Json> items, const View& view) {
 }
 
 void Printer::One(const Json& item, const View& view, const std::function<std::string()>& details) {
+  if (merge_) return merge_->AddOne(item, view, human() && details ? details() : "");
   switch (format()) {
     case Format::kTable:
     case Format::kWide: Raw(details()); return;
@@ -89,6 +95,7 @@ void Printer::One(const Json& item, const View& view, const std::function<std::s
 
 void Printer::Did(const Json& item, std::string_view type, std::string_view name,
                   std::string_view what) {
+  if (merge_) return merge_->AddDone(item, type, name, what);
   const std::string full = std::string(type) + "/" + Visible(name);
   switch (format()) {
     case Format::kTable:
@@ -106,13 +113,33 @@ std::string Printer::Safe(std::string json) const {
 
 void Printer::Pretty(const std::string& json) { Line(Safe(PrettyJson(json))); }
 
+void Printer::BeginReplica(const std::string& name) {
+  if (!merge_) merge_ = std::make_unique<ReplicaMerge>();
+  merge_->Begin(name);
+}
+
+std::vector<Failure> Printer::TakeFailures() {
+  return merge_ ? merge_->TakeFailures() : std::vector<Failure>();
+}
+
+void Printer::EndReplicas() {
+  const std::unique_ptr<ReplicaMerge> merge = std::move(merge_);
+  if (merge) merge->Show(*this);
+}
+
 void Printer::Line(std::string_view text) {
+  if (merge_) {
+    Raw(merge_->Prefixed(text) + "\n");
+    return;
+  }
   Raw(text);
   Raw("\n");
 }
 
 void Printer::Raw(std::string_view text) {
   if (failed_ || text.empty()) return;
+  const std::string shown = terminal_ ? ForLocale(std::string(text)) : std::string();
+  if (terminal_) text = shown;
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size()) return;
   Broken();
 }
@@ -137,11 +164,13 @@ void Printer::Draw(const std::string& line) {
 
 void Printer::Note(std::string_view text) {
   Flush();
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+  const std::string whole = merge_ ? merge_->Prefixed(text) : std::string(text);
+  std::fprintf(stderr, "%s\n", whole.c_str());
 }
 
 void Printer::Fail(const Failure& failure) {
   if (failure.message.empty()) return;
+  if (merge_) return merge_->AddFailure(failure);
   Note("spoolctl: " + failure.message);
   if (!failure.next.empty()) Note("  " + failure.next);
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/ctl/failure.h"
 #include "app/ctl/json.h"
@@ -31,17 +33,23 @@ struct View {
   std::function<Table(std::span<const Json>, bool wide)> table;
 };
 
+// What several replicas said, until it can be shown together.
+class ReplicaMerge;
+
 // One thread.
 class Printer {
  public:
   explicit Printer(PrinterOptions options);
+  ~Printer();
+  Printer(Printer&&) noexcept;
 
   Format format() const { return options_.format.value_or(Format::kTable); }
   bool format_given() const { return options_.format.has_value(); }
   bool wide() const { return format() == Format::kWide; }
   // Made to be read by a person: a table, wide or not.
   bool human() const { return format() == Format::kTable || wide(); }
-  bool terminal() const { return terminal_; }  // stdout is one
+  // stdout is one, and nobody else's answers have to wait for it.
+  bool terminal() const { return terminal_ && merge_ == nullptr; }
   bool colour() const { return colour_; }
   size_t width() const;  // of the terminal; 0 if there is none
   TableLook look() const;
@@ -62,12 +70,22 @@ class Printer {
   void Fail(const Failure& failure);  // stderr, nothing for an empty message
   // JSON text on its way out: on a terminal what could act on it is escaped.
   std::string Safe(std::string json) const;
+
+  // From now on what is listed, shown or done is kept, as an answer of the replica `name`, and
+  // failures are kept for TakeFailures. Notes and lines get its name in front.
+  void BeginReplica(const std::string& name);
+  std::vector<Failure> TakeFailures();
+  // Shows what was kept: lists as one with a REPLICA column, single things one after the other.
+  void EndReplicas();
+  // The merge in progress; null outside.
+  ReplicaMerge* merge() const { return merge_.get(); }
   // False, with a note, if stdout did not take everything. Call it last.
   bool Finish();
 
  private:
   void Broken();
 
+  std::unique_ptr<ReplicaMerge> merge_;
   PrinterOptions options_;
   bool terminal_ = false;
   bool colour_ = false;

@@ -23,11 +23,17 @@ bool Session::Confirm(std::string_view what) {
     return false;
   }
   std::fflush(stdout);
-  std::fprintf(stderr, "This will %.*s. Go on? [y/N] ", static_cast<int>(what.size()), what.data());
+  const std::string where =
+      replicas != nullptr && replicas->size() > 1
+          ? ", and the like on " + Count(replicas->size() - 1, "replica") + " more"
+          : "";
+  std::fprintf(stderr, "This will %.*s%s. Go on? [y/N] ", static_cast<int>(what.size()),
+               what.data(), where.c_str());
   std::fflush(stderr);
   std::string answer;
   for (char c = 0; answer.size() < 16 && read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) answer += c;
-  if (answer == "y" || answer == "Y" || answer == "yes") return true;
+  yes = answer == "y" || answer == "Y" || answer == "yes";
+  if (yes) return true;
   out.Note("nothing was done");
   return false;
 }

@@ -1,8 +1,10 @@
 // What every command works with.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/ctl/client.h"
 #include "app/ctl/failure.h"
@@ -11,11 +13,18 @@
 
 namespace spool::ctl {
 
+// One of the servers that a command goes to.
+struct Replica {
+  std::string name;
+  std::unique_ptr<Client> client;
+};
+
 struct Session {
   Client& client;
   Printer& out;
   Interrupt& interrupt;
-  bool yes = false;  // do not ask
+  bool yes = false;                                // do not ask; also once the user has agreed
+  const std::vector<Replica>* replicas = nullptr;  // all that are asked, this one among them
 
   // Says how the command failed; its exit status.
   int End(const Failure& failure) {

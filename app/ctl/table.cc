@@ -43,6 +43,14 @@ void Table::Add(std::vector<Cell> row) {
   rows_.push_back(std::move(row));
 }
 
+void Table::AddFront(Column column, const std::vector<std::string>& cells) {
+  SPOOL_ASSERT(cells.size() == rows_.size());
+  columns_.insert(columns_.begin(), std::move(column));
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    rows_[i].insert(rows_[i].begin(), Cell(cells[i].empty() ? "-" : Visible(cells[i])));
+  }
+}
+
 std::vector<size_t> Table::Widths(const TableLook& look) const {
   std::vector<size_t> widths = natural_;
   if (look.width == 0) return widths;

@@ -34,7 +34,10 @@ class Table {
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   // REQUIRES: as many cells as columns.
   void Add(std::vector<Cell> row);
+  // Puts a column before the others; `cells` has one for each row.
+  void AddFront(Column column, const std::vector<std::string>& cells);
   bool empty() const { return rows_.empty(); }
+  size_t rows() const { return rows_.size(); }
   // The lines of what was added since the last call, with the header before the first of them.
   // Columns only grow from call to call, so that a table can be printed while it arrives.
   std::string Render(const TableLook& look);

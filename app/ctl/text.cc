@@ -1,7 +1,9 @@
 #include "app/ctl/text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <cstdlib>
 
 namespace spool::ctl {
 namespace {
@@ -36,6 +38,17 @@ void AppendEscape(std::string& out, char32_t c) {
     std::snprintf(text, sizeof text, "\\u%04x", static_cast<unsigned>(c));
   }
   out += text;
+}
+
+bool IsUtf8Locale() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    std::string locale(value);
+    for (char& c : locale) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return locale.find("utf-8") != locale.npos || locale.find("utf8") != locale.npos;
+  }
+  return true;
 }
 
 // Edits between two words: insert, delete, replace, swap of neighbours.
@@ -128,6 +141,45 @@ std::string Truncate(std::string_view visible, size_t width) {
     end = at;
   }
   return std::string(visible.substr(0, end)) + "…";
+}
+
+std::string Clip(std::string_view painted, size_t columns) {
+  std::string out;
+  size_t used = 0;
+  for (size_t at = 0; at < painted.size();) {
+    const size_t start = at;
+    if (painted[at] == '\x1b') {
+      at = std::min(painted.find('m', at), painted.size() - 1) + 1;
+    } else {
+      const int32_t c = Next(painted, &at);
+      used += c < 0 ? 1 : static_cast<size_t>(CodePointWidth(static_cast<char32_t>(c)));
+      if (used > columns) continue;
+    }
+    out += painted.substr(start, at - start);
+  }
+  return out;
+}
+
+std::string ForLocale(const std::string& text) {
+  if (IsUtf8Locale()) return text;
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const int32_t c = Next(text, &at);
+    if (c >= 0 && c < 0x80) {
+      out += static_cast<char>(c);
+    } else if (c == 0x2026) {  // …
+      out += '~';
+    } else if (c == 0x2192) {  // →
+      out += '>';
+    } else if (c >= 0x2588 && c <= 0x258F) {  // the filled part of a bar
+      out += '#';
+    } else if (c == 0x2591) {  // its empty part
+      out += '.';
+    } else {
+      out.append(c < 0 ? 1 : static_cast<size_t>(CodePointWidth(static_cast<char32_t>(c))), '?');
+    }
+  }
+  return out;
 }
 
 std::string Thousands(uint64_t n) {

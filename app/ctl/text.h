@@ -29,6 +29,13 @@ size_t DisplayWidth(std::string_view visible);
 // At most `width` columns of it, the last of them "…" if something was cut.
 std::string Truncate(std::string_view visible, size_t width);
 
+// The first `columns` of a line that may hold our own colours, which take no room.
+std::string Clip(std::string_view painted, size_t columns);
+
+// As a terminal can show it: unchanged, or, when LC_ALL, LC_CTYPE or LANG name a character set that
+// is not UTF-8, in ASCII with as many columns (a locale that is not set says nothing).
+std::string ForLocale(const std::string& text);
+
 // "4,118,871"
 std::string Thousands(uint64_t n);
 // "1 event", "2,000 events"

@@ -35,6 +35,9 @@ class FileSink : public Sink {
         turns_(TurnsOf(std::filesystem::path(settings.path).lexically_normal().string())) {}
   ~FileSink() override { Close(); }
   Encoding encoding() const override { return Encoding::kCloudEvent; }
+  Preview Show(const Message& message) const override {
+    return {"file " + path_, {}, std::string(message.body) + '\n'};
+  }
 
   void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
                std::stop_token stop) override {

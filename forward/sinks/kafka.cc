@@ -56,6 +56,14 @@ class KafkaSink : public Sink {
 
   Encoding encoding() const override { return Encoding::kCloudEvent; }
 
+  Preview Show(const Message& message) const override {
+    std::string topic;
+    std::string key;
+    topic_.Render(*message.event, "_", topic);
+    key_.Render(*message.event, {}, key);
+    return {"topic " + topic + (key.empty() ? "" : ", key " + key), {}, std::string(message.body)};
+  }
+
   void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
                std::stop_token stop) override {
     if (messages.empty()) return;

@@ -239,6 +239,12 @@ class NatsSink : public Sink {
 
   Encoding encoding() const override { return Encoding::kCloudEvent; }
 
+  Preview Show(const Message& message) const override {
+    std::string subject;
+    subject_.Render(*message.event, subject);
+    return {"subject " + subject, {}, std::string(message.body)};
+  }
+
   void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
                std::stop_token stop) override {
     if (messages.empty()) return;

@@ -11,6 +11,7 @@ class NullSink : public Sink {
                std::stop_token) override {
     for (Outcome& outcome : outcomes) outcome.verdict = Verdict::kDelivered;
   }
+  Preview Show(const Message&) const override { return {"nowhere", {}, {}}; }
 };
 
 }  // namespace

@@ -104,6 +104,9 @@ class StdoutSink : public Sink {
  public:
   explicit StdoutSink(int fd) : fd_(fd), channel_(ChannelOf(fd)) {}
   Encoding encoding() const override { return Encoding::kCloudEvent; }
+  Preview Show(const Message& message) const override {
+    return {"standard output", {}, std::string(message.body) + '\n'};
+  }
 
   void Deliver(std::span<const Message> messages, std::span<Outcome> outcomes, SteadyTime deadline,
                std::stop_token stop) override {

@@ -93,6 +93,17 @@ class WebhookSink : public Sink {
     deadline_.Disarm();
   }
 
+  Preview Show(const Message& message) const override {
+    // Some addresses carry a token behind the question mark.
+    const size_t query = settings_.url.find_first_of("?#");
+    Preview preview{"POST " + settings_.url.substr(0, query),
+                    std::string(ContentType(settings_.format)), std::string(message.body)};
+    if (query != std::string::npos) preview.where += "?[hidden]";
+    if (settings_.format == Format::kBatch) preview.body = '[' + preview.body + ']';
+    if (settings_.format == Format::kJsonLines) preview.body += '\n';
+    return preview;
+  }
+
  private:
   using Headers = std::vector<std::pair<std::string, std::string>>;
 

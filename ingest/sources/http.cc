@@ -221,6 +221,14 @@ std::optional<net::TlsStatus> HttpSource::tls() const {
   return server_ ? server_->tls() : std::nullopt;
 }
 
+tl::expected<Decoded, Refusal> HttpSource::Try(const Incoming& incoming,
+                                               std::vector<Event>* quarantine) const {
+  auto decoder = decoders_->Take();
+  auto decoded = decoder->Decode(incoming, quarantine);
+  decoders_->Return(std::move(decoder));
+  return decoded;
+}
+
 bool HttpSource::Serves(const std::string& path) const {
   const auto& paths = options_.paths.empty() ? KnownPaths() : options_.paths;
   return std::find(paths.begin(), paths.end(), path) != paths.end();
@@ -256,8 +264,10 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
     }
     if (request.method == "POST") {
       counters_->unavailable.fetch_add(1, std::memory_order_relaxed);
-      responder.Send(
-          net::Problem(503, "not_ready", "The service is still starting.", -1, kRetryAfterSeconds));
+      const Status ready = options_.ready();
+      responder.Send(net::Problem(503, "not_ready",
+                                  ready ? "No events are taken now." : ready.error().message, -1,
+                                  kRetryAfterSeconds));
       return;
     }
     if (request.path == "/v1/events" && request.method == "OPTIONS") {

@@ -57,6 +57,8 @@ class HttpSource : public Source {
   Status Start() override;
   // Takes events from now on. Any thread.
   void Open() { open_ = true; }
+  // From now on answers events with 503 "not_ready", until Open. Any thread.
+  void Close() { open_ = false; }
   // Answers what has begun, also what still waits for the journal, or cuts it at the deadline.
   void Stop(SteadyTime deadline) override;
   SourceStatus status() const override;
@@ -65,6 +67,11 @@ class HttpSource : public Source {
   int port() const;
   net::HttpServerStats server_stats() const;
   std::optional<net::TlsStatus> tls() const;  // empty without TLS, and before Start
+
+  // What would become of a request with this body: decoded as a real one is, stored nowhere and
+  // counted nowhere. Any thread; uses as much memory as a request of that size.
+  tl::expected<Decoded, Refusal> Try(const Incoming& incoming,
+                                     std::vector<Event>* quarantine) const;
 
  private:
   class Decoders;

@@ -61,7 +61,7 @@ const std::vector<Library>& Libraries() {
       {"OpenSSL", {"openssl/"}, {"base/hash.cc", "net/tls.cc"}},
       {"xxHash", {"xxhash.h"}, {"base/hash.cc"}},
       {"nlohmann", {"nlohmann/"}, {"app/", "replay/", "forward/sinks/"}},
-      {"CLI11", {"CLI/"}, {"app/ctl/", "app/spoold_main.cc"}},
+      {"CLI11", {"CLI/"}, {"app/ctl/", "app/man_page.cc", "app/spoold_main.cc"}},
       {"fmt", {"fmt/"}, {"base/", "spool/", "net/", "ingest/", "forward/", "replay/", "app/"}},
       {"valijson", {"valijson/"}, {}},
       {"GoogleTest", {"gtest/", "gmock/"}, {}},

@@ -154,6 +154,8 @@ class Examples : public ::testing::Test {
              << "\", start: beginning, retry: { first: 20ms, max: 200ms } }\n";
     }
     config.close();
+    std::filesystem::copy_file(SourceDir() + "/schemas/samples/event-scheduled.json",
+                               dir_ / "event.json");
     // What the page about `config validate` shows.
     std::ofstream(dir_ / "spool.yaml") << "version: 1\nstreems: {}\n";
     // A curl for which an answer of 400 and more is a failure.
@@ -245,6 +247,10 @@ class Examples : public ::testing::Test {
   static int ExpectedExit(const std::string& line) {
     if (Has(line, "events tail")) return 130;
     if (Has(line, "config validate spool.yaml")) return 78;
+    if (Has(line, "target rm")) return 4;  // there is no such place
+    if (Has(line, "--event ")) return 1;   // its target refuses that one
+    // Events that nobody took are there, which is worth a warning.
+    if (Has(line, "spoolctl check") && !Has(line, "--dead -,-")) return 1;
     const bool asks =
         Has(line, "target skip") || Has(line, "dlq drop") || Has(line, "replay cancel");
     if (asks && !Has(line, "--yes") && !Has(line, " -y")) return 5;
@@ -265,6 +271,7 @@ class Examples : public ::testing::Test {
       dup2(fd, 2);
       const std::string path = dir_ / "bin" + ":" + BinaryDir() + ":" + getenv("PATH");
       setenv("PATH", path.c_str(), 1);
+      setenv("SPOOLCTL_CONTEXTS", (dir_ / "contexts.yaml").c_str(), 1);
       setenv("SPOOLCTL_SERVER", ("http://" + admin_).c_str(), 1);
       if (chdir(dir_.path().c_str()) != 0) _exit(126);
       execl("/bin/bash", "bash", "-o", "pipefail", "-c", line.c_str(), nullptr);

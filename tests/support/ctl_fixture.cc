@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,11 +24,13 @@ constexpr auto kEndWait = std::chrono::seconds(30);
 
 [[noreturn]] void Exec(const std::string& program, const std::vector<std::string>& args,
                        const CtlProcess::Options& options) {
-  for (const char* name : {"SPOOLCTL_SERVER", "SPOOLCTL_TOKEN_FILE", "SPOOLCTL_CA_FILE", "NO_COLOR",
-                           "http_proxy", "HTTP_PROXY"}) {
+  for (const char* name : {"SPOOLCTL_SERVER", "SPOOLCTL_TOKEN_FILE", "SPOOLCTL_CA_FILE",
+                           "SPOOLCTL_CONTEXT", "NO_COLOR", "http_proxy", "HTTP_PROXY"}) {
     unsetenv(name);
   }
   setenv("TERM", "xterm-256color", 1);
+  setenv("LC_ALL", "C.UTF-8", 1);
+  setenv("SPOOLCTL_CONTEXTS", "/nonexistent/contexts.yaml", 1);
   for (const auto& [name, value] : options.env) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> argv = {const_cast<char*>(program.c_str())};
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
@@ -115,6 +118,13 @@ bool CtlProcess::WaitForText(const std::string& text) {
 
 void CtlProcess::Type(const std::string& keys) {
   EXPECT_EQ(write(out_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
+}
+
+void CtlProcess::Resize(int columns, int rows) {
+  winsize size{};
+  size.ws_row = static_cast<unsigned short>(rows);
+  size.ws_col = static_cast<unsigned short>(columns);
+  EXPECT_EQ(ioctl(out_, TIOCSWINSZ, &size), 0);
 }
 
 void CtlProcess::CloseOut() {

@@ -38,6 +38,7 @@ class CtlProcess {
   // after 20 seconds.
   bool WaitForText(const std::string& text);
   void Type(const std::string& keys);  // on the terminal
+  void Resize(int columns, int rows);  // the terminal
   void Signal(int number);
   void CloseOut();  // the reader of its stdout goes away
   // Reads to the end and waits for it. A program that is not through within 30 seconds is killed

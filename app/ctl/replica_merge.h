@@ -1,0 +1,57 @@
+// Answers of several replicas, kept until they can be shown as one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/ctl/printer.h"
+
+namespace spool::ctl {
+
+// One thread. What is added belongs to the replica of the last Begin.
+class ReplicaMerge {
+ public:
+  void Begin(const std::string& name) { name_ = name; }
+
+  void AddList(std::span<const Json> items, const View& view);
+  void AddOne(const Json& item, const View& view, const std::string& details);
+  void AddDone(const Json& item, std::string_view type, std::string_view name,
+               std::string_view what);
+  // One CloudEvents object.
+  void AddEvent(const std::string& line, bool by_event_time);
+  // Of all replicas' events the newest so many are shown.
+  void LimitEvents(uint64_t limit) { events_max_ = limit; }
+  void AddFailure(const Failure& failure) { failures_.push_back(failure); }
+  std::vector<Failure> TakeFailures();
+
+  // "spool-0: " before every line.
+  std::string Prefixed(std::string_view text) const;
+  // Prints everything. `out` must not merge any more.
+  void Show(Printer& out);
+
+ private:
+  enum class Kind { kNothing, kList, kOne, kDone, kEvents };
+  struct Item {
+    std::string replica;
+    Json json;            // as the replica said it
+    std::string details;  // for a person
+    std::string time;     // of an event
+    std::string line;     // of an event
+  };
+  Json Named(const Item& item) const;
+  void ShowEvents(Printer& out);
+
+  std::string name_;
+  Kind kind_ = Kind::kNothing;
+  View view_;
+  std::vector<Item> items_;
+  std::vector<Failure> failures_;
+  std::optional<uint64_t> events_max_;
+  bool by_event_time_ = false;
+};
+
+}  // namespace spool::ctl
