@@ -10,6 +10,12 @@ namespace {
 
 constexpr Millis kTargetTime{25000};  // what a target may take to answer
 
+// "12ms", "1.5s": a target's answer is mostly there within a second.
+std::string TookText(Micros took) {
+  if (took >= std::chrono::seconds(1)) return FormatAge(took);
+  return FormatDuration(std::chrono::ceil<Millis>(took));
+}
+
 int TargetTest(Session& session, const std::string& name, std::optional<uint64_t> sequence) {
   const std::string bare = Bare(name, "target");
   JsonObject body;
@@ -30,7 +36,7 @@ int TargetTest(Session& session, const std::string& name, std::optional<uint64_t
   if (good) {
     session.out.Did(*answer, "target", bare,
                     std::string(outcome == "duplicate" ? "had it already" : "took it") + " in " +
-                        FormatAge(took) + (where.empty() ? "" : " (" + where + ")"));
+                        TookText(took) + (where.empty() ? "" : " (" + where + ")"));
     return kDone;
   }
   if (!session.out.human()) session.out.Did(*answer, "target", bare, "");

@@ -162,24 +162,28 @@ std::vector<std::string> TopPage::Targets(const TopLook& look) const {
     }
     return false;
   });
-  Table table({{"TARGET", false, 8},
-               {"STATE"},
-               {"RATE", true},
-               {"LAG", true},
-               {"BEHIND", true},
-               {"DELIVERED", true},
-               {"DEAD", true},
-               {"RETRIES", true},
-               {"LAST-ERROR", false, 5}});
+  // What goes wrong is worth more room than what went wrong before.
+  const bool wide = look.columns == 0 || look.columns >= 100;
+  std::vector<Column> columns = {{"TARGET", false, 8}, {"STATE"},        {"RATE", true},
+                                 {"LAG", true},        {"BEHIND", true}, {"DEAD", true}};
+  if (wide) columns.insert(columns.end(), {{"DELIVERED", true}, {"RETRIES", true}});
+  columns.push_back({"LAST-ERROR", false, 5});
+  Table table(columns);
   std::vector<std::string> replicas;
   for (const Row& row : rows) {
     const double lag = LagOf(row.json);
-    table.Add({row.name, StateCell(row.json["state"].Text()), RateText(row.rate),
-               Thousands(row.json["lag_events"].Number()),
-               lag < 0 ? "-" : FormatAge(Micros(static_cast<int64_t>(lag * 1e6))),
-               Thousands(row.json["delivered"].Number()),
-               Thousands(row.json["dead_lettered"].Number()),
-               Thousands(row.json["retries"].Number()), row.json["last_error"].Text()});
+    std::vector<Cell> cells = {row.name,
+                               StateCell(row.json["state"].Text()),
+                               RateText(row.rate),
+                               Thousands(row.json["lag_events"].Number()),
+                               lag < 0 ? "-" : FormatAge(Micros(static_cast<int64_t>(lag * 1e6))),
+                               Thousands(row.json["dead_lettered"].Number())};
+    if (wide) {
+      cells.emplace_back(Thousands(row.json["delivered"].Number()));
+      cells.emplace_back(Thousands(row.json["retries"].Number()));
+    }
+    cells.emplace_back(row.json["last_error"].Text());
+    table.Add(std::move(cells));
     replicas.push_back(row.replica);
   }
   return Laid(std::move(table), replicas, answers_.size() > 1, look);
