@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "spool/codec.h"
+#include "spool/journal_errors.h"
 
 namespace spool {
 namespace {
@@ -24,13 +25,19 @@ void JournalState::Poison(const Error& error) {
 Status JournalState::Write(const StoreBatch& batch, bool sync) {
   if (failed) return Fail(Code::kStorage, "the journal has failed before");
   auto written = store->Write(batch, sync);
-  if (!written) Poison(written.error());
+  if (!written) {
+    CountJournalError(JournalOp::kWrite);
+    Poison(written.error());
+  }
   return written;
 }
 
 Status JournalState::Mark(const DurableMark& mark) {
   auto written = watermark.Write(mark);
-  if (!written) Poison(written.error());
+  if (!written) {
+    CountJournalError(JournalOp::kWatermark);
+    Poison(written.error());
+  }
   return written;
 }
 
