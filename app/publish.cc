@@ -72,13 +72,13 @@ int Tell(const std::string& target, const CatchUpResult& result) {
       after.dead_lettered - std::min(after.dead_lettered, result.before.dead_lettered);
   const bool done = result.end == CatchUpResult::End::kCaughtUp;
   const log::Fields fields{{"target", target},
-                                       {"end", EndName(result.end)},
-                                       {"delivered", after.delivered - result.before.delivered},
-                                       {"filtered", after.filtered - result.before.filtered},
-                                       {"dead_lettered", dead},
-                                       {"evicted", after.evicted - result.before.evicted},
-                                       {"pending", after.pending},
-                                       {"last_error", result.last_error}};
+                           {"end", EndName(result.end)},
+                           {"delivered", after.delivered - result.before.delivered},
+                           {"filtered", after.filtered - result.before.filtered},
+                           {"dead_lettered", dead},
+                           {"evicted", after.evicted - result.before.evicted},
+                           {"pending", after.pending},
+                           {"last_error", result.last_error}};
   const std::string sentence(Sentence(result.end));
   done ? log::Info(sentence, fields) : log::Warn(sentence, fields);
   if (dead > 0) {
@@ -93,7 +93,7 @@ int Tell(const std::string& target, const CatchUpResult& result) {
 std::string RefuseSource(const std::string& source) {
   if (source.empty()) return {};
   return "--source " + source + ": taking events from " + (source == "nats" ? "NATS" : "Kafka") +
-         " is not available in this version; leave --source out to send what spoold has taken in";
+         " is not available in this version";
 }
 
 Result<int> Publish(const Config& config, const PublishOptions& options,

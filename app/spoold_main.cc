@@ -21,12 +21,14 @@
 
 #include "app/config.h"
 #include "app/config_environment.h"
+#include "app/config_text.h"
 #include "app/descriptors.h"
 #include "app/publish.h"
 #include "app/service.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/time_text.h"
+#include "spool/directory.h"
 
 namespace spool {
 namespace {
@@ -47,8 +49,11 @@ struct Options {
   std::optional<PublishOptions> publish;  // instead of serving
 };
 
-void Say(std::string_view line) {
-  std::fprintf(stderr, "spoold: %.*s\n", int(line.size()), line.data());
+// One sentence, its code (docs/errors), and what to do next.
+void Say(std::string_view line, std::string_view code, std::string_view next = {}) {
+  std::fprintf(stderr, "spoold: %.*s [%.*s]\n", int(line.size()), line.data(), int(code.size()),
+               code.data());
+  if (!next.empty()) std::fprintf(stderr, "  %.*s\n", int(next.size()), next.data());
 }
 
 // Core dumps and debuggers would show events, which may hold what nobody else should see.
@@ -120,6 +125,27 @@ Watchdog& StopWatchdog() {
   return *watchdog;
 }
 
+// What helps after a command line that cannot be meant: the flag that was probably wanted.
+std::string NextAfter(const CLI::App& app, const CLI::App& publish, int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : {&app, &publish}) {
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    word = word.substr(0, word.find('='));
+    if (!word.starts_with("--") || std::find(known.begin(), known.end(), word) != known.end())
+      continue;
+    if (const std::string_view meant = Nearest(word, known); !meant.empty()) {
+      return "did you mean " + std::string(meant) + "?";
+    }
+  }
+  return "see 'spoold --help'";
+}
+
 // `publish`, and what it takes.
 struct PublishFlags {
   CLI::App* command = nullptr;
@@ -184,12 +210,12 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
   } catch (const CLI::Success& e) {
     return 1 + app.exit(e);
   } catch (const CLI::ParseError& e) {
-    app.exit(e);
+    Say(e.what(), "usage", NextAfter(app, *publish.command, argc, argv));
     return 1 + kExitUsage;
   }
   for (const char* flag : {"--config", "--data-dir", "--ingest", "--admin"}) {
     if (app.count(flag) > 0 && app.get_option(flag)->as<std::string>().empty()) {
-      Say(std::string(flag) + " takes a value that is not empty");
+      Say(std::string(flag) + " takes a value that is not empty", "usage");
       return 1 + kExitUsage;
     }
   }
@@ -198,7 +224,7 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
         publish.timeout == "0" ? Micros::zero() : *ParseDuration(publish.timeout);
     options->publish = std::move(publish.options);
     if (app.count("--ingest") + app.count("--admin") > 0) {
-      Say("publish listens nowhere: leave --ingest and --admin out");
+      Say("publish listens nowhere", "usage", "leave --ingest and --admin out");
       return 1 + kExitUsage;
     }
     return 0;
@@ -221,11 +247,13 @@ int ReadConfig(const Options& options, Config* config) {
       std::fputs(FormatProblem(problem).c_str(), stderr);
   }
   const std::string source = options.publish ? RefuseSource(options.publish->source) : "";
-  if (!source.empty()) Say(source);
+  if (!source.empty()) {
+    Say(source, "source_not_available", "leave --source out to send what spoold has taken in");
+  }
   if (!result.config || !source.empty()) return kExitConfig;
   *config = std::move(*result.config);
   if (const Status applied = ApplyOverrides(options.overrides, config); !applied) {
-    Say(applied.error().message);
+    Say(applied.error().message, "usage", "see 'spoold --help'");
     return kExitUsage;
   }
   return 0;
@@ -234,16 +262,22 @@ int ReadConfig(const Options& options, Config* config) {
 int ExplainFailure(const Config& config, const Error& error) {
   switch (error.code) {
     case Code::kConflict:
-      Say("cannot start, something else has what it needs: " + error.message);
+      if (IsDirectoryInUse(error)) {
+        Say("cannot start: " + error.message, "data_dir_in_use",
+            "a spoold that runs there delivers by itself; stop it, or name another --data-dir");
+      } else {
+        Say("cannot start: " + error.message, "address_in_use",
+            "stop what listens there, or name other addresses with --ingest and --admin");
+      }
       return kExitFailed;
     case Code::kStorage:
       log::Error("The journal cannot be stored to.",
-                 {{"data_dir", config.data_dir}, {"error", error.message}});
+                 {{"code", "storage"}, {"data_dir", config.data_dir}, {"error", error.message}});
       return kExitStorage;
     case Code::kInvalid:
-      Say("cannot start with this configuration: " + error.message);
+      Say("cannot start with this configuration: " + error.message, "invalid_config");
       return kExitConfig;
-    default: Say("cannot start: " + error.message); return kExitFailed;
+    default: Say("cannot start: " + error.message, CodeName(error.code)); return kExitFailed;
   }
 }
 
@@ -316,7 +350,7 @@ int RunPublish(const Config& config, const PublishOptions& options) {
     log::Error(
         "The journal is damaged and was left as it is; nothing was sent. `spoolctl offline verify` "
         "says what is damaged, and `spoolctl offline repair` how to go on without it.",
-        {{"data_dir", config.data_dir}, {"error", status.error().message}});
+        {{"code", "damaged"}, {"data_dir", config.data_dir}, {"error", status.error().message}});
     return kExitFailed;
   }
   return ExplainFailure(config, status.error());
@@ -343,7 +377,7 @@ int Run(const Options& options) {
         "The journal is damaged and was left as it is; nothing is taken in or passed on. Stop "
         "spoold and copy the data directory away; `spoolctl offline verify` says what is damaged, "
         "and `spoolctl offline repair` how to go on without it. Or restore a snapshot.",
-        {{"data_dir", config.data_dir}, {"error", service.error().message}});
+        {{"code", "damaged"}, {"data_dir", config.data_dir}, {"error", service.error().message}});
     service = Service::ServeDamage(config, Error(service.error()));
   }
   if (!service) return ExplainFailure(config, service.error());

@@ -207,10 +207,14 @@ TEST_F(Publish, SaysWhyItCannot) {
   EXPECT_EQ(Run({"--target", "hook", "--timeout", "soon"}), 2);
   EXPECT_EQ(Run({"--target", "hook", "--admin", "127.0.0.1:0"}), 2);
   EXPECT_EQ(Run({}), 2);
+  EXPECT_THAT(Log(), HasSubstr("[usage]"));
+  EXPECT_EQ(Run({"--targt", "hook"}), 2);
+  EXPECT_THAT(Log(), HasSubstr("did you mean --target?"));
   {
     const RunningService service(TestConfig(dir_.path()));
     EXPECT_EQ(Run({"--target", "hook"}), 1);
-    EXPECT_THAT(Log(), HasSubstr("is in use by another process; nothing in it was touched"));
+    EXPECT_THAT(Log(), HasSubstr("is in use by another process; nothing in it was touched "
+                                 "[data_dir_in_use]\n  a spoold that runs there delivers"));
   }
   EXPECT_EQ(receiver.requests(), 0u);
   EXPECT_EQ(Run({"--target", "hook"}), 0) << Log();
