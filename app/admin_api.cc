@@ -147,6 +147,7 @@ class AdminApi::Impl {
 
   const std::unique_ptr<const AdminAuth> auth_;
   const AdminContext context_;
+  ActionLog actions_{*context_.clock};
   std::atomic<const AdminParts*> parts_{nullptr};
   std::mutex stop_mutex_;
   WorkPool scans_;
@@ -241,7 +242,14 @@ void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpReques
   }
   auto work = [this, &route, parts, responder, name = std::move(name), request = std::move(request),
                params = std::move(*params)](std::stop_token stop) {
-    responder.Send(route.handler({context_, *parts, request, name, params, stop}));
+    ActionNote note;
+    net::HttpResponse response =
+        route.handler({context_, *parts, request, name, params, stop, note});
+    if (const std::string action = ActionOf(route.info.method, route.info.path); !action.empty()) {
+      actions_.Record(parts->journal, parts->config.cluster, action, name, auth_->ActorOf(request),
+                      request, response, note);
+    }
+    responder.Send(std::move(response));
   };
   if (route.lane == Lane::kAtOnce) {
     work({});
@@ -270,9 +278,11 @@ net::HttpResponse AdminApi::Impl::Own(const Route& route, const net::HttpRequest
     return response;
   }
   if (route.info.path == "/metrics") {
+    const ApiCounters counters{parts == nullptr ? 0 : feed_->waiting(), auth_->refusals(),
+                               actions_.stored(), actions_.lost()};
     return {.status = 200,
             .content_type = "text/plain; version=0.0.4; charset=utf-8",
-            .body = MetricsPage(context_, parts, parts == nullptr ? 0 : feed_->waiting()),
+            .body = MetricsPage(context_, parts, counters),
             .headers = {}};
   }
   JsonWriter out;

@@ -26,12 +26,15 @@ std::string HostOf(std::string_view authority) {
 }
 
 // Who tries tokens, or uses the wrong one, is told of once in a while.
-void LogRefusal(const net::HttpRequest& request, int status) {
+void LogRefusal(const net::HttpRequest& request, int status, std::string_view code,
+                std::string_view actor = {}) {
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request to the admin API was refused.", {{"peer", request.peer},
                                                           {"method", request.method},
                                                           {"status", status},
+                                                          {"code", code},
+                                                          {"actor", actor},
                                                           {"held_back", held_back}});
   }
 }
@@ -74,6 +77,9 @@ Result<std::unique_ptr<AdminAuth>> AdminAuth::Create(const AdminSettings& settin
 
 AdminAuth::AdminAuth(const AdminSettings& settings, std::unique_ptr<net::BearerTokens> tokens)
     : tokens_(std::move(tokens)) {
+  for (const AdminToken& token : settings.tokens) {
+    holders_.emplace_back(token.name.empty() ? token.secret.Where() : token.name, token.role);
+  }
   if (const auto address = ParseListenAddress(settings.address)) {
     check_host_ = address->loopback;
     configured_host_ = Lower(address->host);
@@ -89,25 +95,56 @@ std::optional<net::HttpResponse> AdminAuth::Refuse(const net::HttpRequest& reque
                                                    AdminRole needed) const {
   const std::string_view host = request.Header("host");
   if (check_host_ && !host.empty() && !HostAllowed(host)) {
+    ++bad_host_;
+    LogRefusal(request, 403, "bad_host");
     return net::Problem(403, "bad_host", "This listener answers on loopback names only.");
   }
   const std::string_view origin = request.Header("origin");
   if (!origin.empty() && !origin.ends_with("//" + std::string(host))) {
+    ++bad_origin_;
+    LogRefusal(request, 403, "bad_origin");
     return net::Problem(403, "bad_origin", "Pages of other origins may not use this API.");
   }
   if (needed == AdminRole::kNobody || tokens_->empty()) return std::nullopt;
   const std::string_view token = net::BearerOf(request);
   const std::optional<int> rank = token.empty() ? std::nullopt : tokens_->RankOf(token);
   if (!rank) {
-    LogRefusal(request, 401);
+    ++unauthorized_;
+    LogRefusal(request, 401, "unauthorized");
     return net::Unauthorized(!token.empty());
   }
   if (*rank < static_cast<int>(needed)) {
-    LogRefusal(request, 403);
+    ++forbidden_;
+    LogRefusal(request, 403, "forbidden", ActorOf(request).name);
     return net::Forbidden("This needs a token of the role " + std::string(AdminRoleName(needed)) +
                           ".");
   }
   return std::nullopt;
+}
+
+AdminActor AdminAuth::ActorOf(const net::HttpRequest& request) const {
+  AdminActor actor;
+  actor.name = request.peer.substr(0, request.peer.rfind(':'));
+  actor.shown = "nothing";
+  actor.role = AdminRoleName(AdminRole::kAdmin);
+  if (request.client != nullptr) {
+    for (const std::string& name : request.client->names) {
+      actor.certificate += (actor.certificate.empty() ? "" : ", ") + name;
+    }
+    if (!request.client->names.empty()) actor.name = request.client->names.front();
+    actor.shown = "certificate";
+  }
+  if (tokens_->empty()) return actor;
+  const auto match = tokens_->Find(net::BearerOf(request));
+  if (!match) return actor;
+  actor.name = holders_[match->index].first;
+  actor.role = holders_[match->index].second;
+  actor.shown = "token";
+  return actor;
+}
+
+AdminRefusals AdminAuth::refusals() const {
+  return {unauthorized_, forbidden_, bad_host_, bad_origin_};
 }
 
 }  // namespace spool

@@ -1,10 +1,14 @@
 // Who may do what on the admin listener.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "app/config.h"
 #include "base/result.h"
@@ -25,7 +29,23 @@ std::string_view AdminRoleName(AdminRole role);
 // Empty for a name of none that a token can have.
 std::optional<AdminRole> ParseAdminRole(std::string_view name);
 
-// Immutable; any thread. Without tokens everything is open to whoever reaches the listener, which
+// Who makes a request, as far as it shows.
+struct AdminActor {
+  std::string name;         // of the token, or its place; the certificate's first name; the peer
+  std::string_view shown;   // "token", "certificate", or "nothing" (loopback)
+  std::string_view role;    // what it may do
+  std::string certificate;  // the client certificate's names; empty without one
+};
+
+// Requests that were refused, by why.
+struct AdminRefusals {
+  uint64_t unauthorized = 0;
+  uint64_t forbidden = 0;
+  uint64_t bad_host = 0;
+  uint64_t bad_origin = 0;
+};
+
+// Any thread. Without tokens everything is open to whoever reaches the listener, which
 // the configuration allows on loopback only; a browser there is kept out by the Host and Origin
 // checks, since any web page can make it send requests to 127.0.0.1.
 class AdminAuth {
@@ -36,12 +56,17 @@ class AdminAuth {
 
   // The refusal, or nothing: 403 bad_host, 403 bad_origin, 401 unauthorized, 403 forbidden.
   std::optional<net::HttpResponse> Refuse(const net::HttpRequest& request, AdminRole needed) const;
+  // Of a request that was not refused.
+  AdminActor ActorOf(const net::HttpRequest& request) const;
+  AdminRefusals refusals() const;
 
  private:
   AdminAuth(const AdminSettings& settings, std::unique_ptr<net::BearerTokens> tokens);
   bool HostAllowed(std::string_view host) const;
 
   const std::unique_ptr<net::BearerTokens> tokens_;
+  std::vector<std::pair<std::string, std::string>> holders_;  // of each token: name and role
+  mutable std::atomic<uint64_t> unauthorized_{0}, forbidden_{0}, bad_host_{0}, bad_origin_{0};
   bool check_host_ = false;
   std::string configured_host_;
 };

@@ -117,6 +117,8 @@ net::HttpResponse DoMany(const AdminCall& call, Verb verb) {
   log::Info(verb == Verb::kRetry ? "Dead letters will be retried as an operator asked."
                                  : "Dead letters were dropped as an operator asked.",
             {{"target", **target}, {"matched", bulk->matched}, {"done", bulk->done}});
+  Note(call, "matched", bulk->matched);
+  Note(call, "done", bulk->done);
   JsonWriter out;
   out.BeginObject().Field("matched", bulk->matched).Field("done", bulk->done).EndObject();
   return JsonAnswer(out.Take());

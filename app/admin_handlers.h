@@ -1,9 +1,12 @@
 // One function for each path of the admin API that is answered from the parts of the service.
 #pragma once
 
+#include <cstdint>
 #include <stop_token>
 #include <string>
+#include <utility>
 
+#include "app/action_log.h"
 #include "app/admin_parts.h"
 #include "app/query_params.h"
 #include "net/http_server.h"
@@ -17,7 +20,12 @@ struct AdminCall {
   const std::string& name;  // what stands for {name} in the path; empty without one
   const QueryParams& params;
   std::stop_token stop;
+  ActionNote& note;  // of the action's record
 };
+// Tells one more thing in the record.
+inline void Note(const AdminCall& call, std::string name, uint64_t value) {
+  call.note.facts.emplace_back(std::move(name), std::to_string(value));
+}
 using AdminHandler = net::HttpResponse (*)(const AdminCall&);
 
 // admin_status.cc

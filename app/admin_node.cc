@@ -19,6 +19,7 @@ net::HttpResponse SnapshotNode(const AdminCall& call) {
   }
   const auto end = call.parts.journal.Snapshot(**dir);
   if (!end) return AnswerOf(end.error());
+  Note(call, "end", end->value);
   log::Info("A snapshot was made as an operator asked.", {{"dir", **dir}, {"end", ToText(*end)}});
   JsonWriter out;
   out.BeginObject().Field("dir", **dir).Field("end", *end).EndObject();

@@ -89,6 +89,7 @@ net::HttpResponse StartReplay(const AdminCall& call) {
   const Result<ReplayRequest> request = ReadRequest(*body, call.context.clock->Now());
   if (!request) return AnswerOf(request.error());
   if (*dry_run) {
+    call.note.looked_only = true;
     const Result<ReplayPlan> plan = call.parts.replays.Plan(*request);
     if (!plan) return AnswerOf(plan.error());
     JsonWriter out;
@@ -97,6 +98,8 @@ net::HttpResponse StartReplay(const AdminCall& call) {
   }
   const Result<ReplayStatus> replay = call.parts.replays.Start(*request);
   if (!replay) return AnswerOf(replay.error());
+  call.note.facts.emplace_back("replay", "\"" + replay->id + "\"");
+  Note(call, "total", replay->total);
   net::HttpResponse response = Show(*replay, 201);
   response.headers.emplace_back("Location", "/api/v1/replays/" + replay->id);
   return response;

@@ -83,11 +83,11 @@ net::HttpResponse SkipTarget(const AdminCall& call) {
     const bool there = by_time && forwarder->status().cursor >= *to;
     if (done.error().code != Code::kInvalid || !there) return AnswerOf(done.error());
   }
+  const uint64_t skipped = forwarder->status().account.skipped - before;
+  Note(call, "place", to->value);
+  Note(call, "skipped", skipped);
   JsonWriter out;
-  out.BeginObject()
-      .Field("target", call.name)
-      .Field("skipped", forwarder->status().account.skipped - before)
-      .EndObject();
+  out.BeginObject().Field("target", call.name).Field("skipped", skipped).EndObject();
   return JsonAnswer(out.Take());
 }
 
@@ -100,6 +100,7 @@ net::HttpResponse RemoveTarget(const AdminCall& call) {
     if (cursor.name != call.name) continue;
     const Status done = call.parts.journal.RemoveCursor("target/" + call.name);
     if (!done) return AnswerOf(done.error());
+    Note(call, "pending", cursor.account.pending);
     log::Warn("The place of a target that is not configured any more was given up.",
               {{"target", call.name}, {"pending", cursor.account.pending}});
     JsonWriter out;

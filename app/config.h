@@ -21,6 +21,7 @@ namespace spool {
 struct AdminToken {
   Secret secret;
   std::string role;  // "viewer" | "reader" | "operator" | "admin"
+  std::string name;  // of whoever has it, for the audit stream; empty: where the token is
 };
 
 struct AdminSettings {

@@ -243,7 +243,7 @@ AdminSettings BuildAdmin(const Values& admin, ConfigProblems& problems) {
     const auto secret = BuildToken(
         token, "write { file: PATH, role: operator } or { env: NAME, role: operator }", problems);
     good &= secret.has_value() && token.At("role").good;
-    if (secret) out.tokens.push_back({*secret, token.Text("role")});
+    if (secret) out.tokens.push_back({*secret, token.Text("role"), token.Text("name")});
   }
   out.tls = BuildTls(admin, problems);
   good &= admin.At("tls").good;

@@ -29,7 +29,7 @@ Without `--config` these environment variables count, so that a Deployment needs
 | `LOG_LEVEL` | `debug`, `info`, `warn` or `error` |
 
 With one of the first two, events are taken on 0.0.0.0:8080 and `stdout` is left out. `KAFKA_TOPICS` (Kafka as the source),
-`SERVICENOW_INSTANCE` and `SPLUNK_HEC_URL` are refused with a sentence as long as there is no such source or target.
+`SERVICENOW_*` and `SPLUNK_*` are refused with a sentence as long as there is no such source or target.
 `docs/kubernetes/event-router.yaml` is a Deployment of that kind.
 
 All problems are told at once, each with file, line and column; `spoold` then exits with 78, and

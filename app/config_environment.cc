@@ -1,6 +1,7 @@
 #include "app/config_environment.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -12,14 +13,15 @@ namespace {
 constexpr const char* kName = "environment";
 
 struct NotYet {
-  const char* variable;
+  std::array<const char*, 4> variables;  // of one thing: the first one that is set is told
   const char* says;
 };
-// The first one that is set is told; the others of its group belong to it.
 constexpr NotYet kNotYet[] = {
-    {"SERVICENOW_INSTANCE", "targets of type servicenow are not available yet"},
-    {"SPLUNK_HEC_URL", "targets of type splunk are not available yet"},
-    {"KAFKA_TOPICS", "kafka as a source is not available yet"},
+    {{"SERVICENOW_INSTANCE", "SERVICENOW_USERNAME", "SERVICENOW_PASSWORD",
+      "SERVICENOW_TABLE_MAPPING"},
+     "targets of type servicenow are not available yet"},
+    {{"SPLUNK_HEC_URL", "SPLUNK_TOKEN"}, "targets of type splunk are not available yet"},
+    {{"KAFKA_TOPICS"}, "kafka as a source is not available yet"},
 };
 
 // As a YAML scalar in quotes: JSON's are, and a dollar would begin a variable.
@@ -68,9 +70,12 @@ ConfigResult EnvironmentConfig(const Environment& environment) {
   };
   ConfigResult result;
   for (const NotYet& feature : kNotYet) {
-    if (value(feature.variable).empty()) continue;
+    const auto set = std::find_if(
+        feature.variables.begin(), feature.variables.end(),
+        [&](const char* variable) { return variable != nullptr && !value(variable).empty(); });
+    if (set == feature.variables.end()) continue;
     result.problems.push_back(
-        Problem(feature.variable, feature.says,
+        Problem(*set, feature.says,
                 "unset it, or write a configuration with a target that is there (--config)"));
   }
   const std::string_view nats = value("NATS_URL");

@@ -183,6 +183,12 @@ constexpr DefaultStream kDefaultStreams[] = {
      .size = "256MiB",
      .when_full = "drop_oldest",
      .special = true},
+    {.name = kAuditStream,
+     .holds = "what was done through the admin API; only a rule that names it reaches it",
+     .age = "365d",
+     .size = "64MiB",
+     .when_full = "drop_oldest",
+     .special = true},
 };
 
 }  // namespace

@@ -11,6 +11,9 @@ namespace spool {
 // The whole configuration; sections hang below it.
 const Section& ConfigSection();
 
+// The stream of what was done through the admin API.
+inline constexpr std::string_view kAuditStream = "spool-audit";
+
 // A default stream's retention, where a stream of that name says nothing itself.
 struct DefaultStream {
   std::string_view name;

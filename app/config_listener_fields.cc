@@ -26,6 +26,10 @@ const Section& Token() {
            .help = "`viewer` sees how it goes, `reader` also what is in events, `operator` also "
                    "pauses, skips, replays and settles dead letters, `admin` may do everything.",
            .example = "operator"},
+          {.name = "name", .type = kText, .min = 1, .max = 255,
+           .help = "Who has the token, as the stream `spool-audit` tells of what was done; without it "
+                   "the file or the variable is told.",
+           .example = "on-call"},
       }};
   return section;
 }

@@ -1,11 +1,14 @@
 #include "app/metrics_page.h"
 
 #include <array>
+#include <map>
 
 #include "app/json_views.h"
 #include "base/metrics.h"
+#include "base/secret_times.h"
 #include "spool/cursor.h"
 #include "spool/dead_letters.h"
+#include "spool/journal_errors.h"
 
 namespace spool {
 namespace {
@@ -112,6 +115,13 @@ void WriteJournal(MetricsWriter& out, const AdminParts& parts) {
   const SequenceRange stored = parts.journal.stored();
   out.Gauge("spool_journal_read_only", "1 after a storage error: nothing is accepted any more.", {},
             parts.journal.healthy() ? 0 : 1);
+  const auto errors = JournalErrors();
+  for (size_t i = 0; i < errors.size(); ++i) {
+    out.Counter(
+        "spool_journal_errors_total",
+        "What the journal could not do; after all but reads and snapshots the process ends.",
+        {{"op", std::string(kJournalOpNames[i])}}, Real(errors[i]));
+  }
   out.Counter("spool_journal_commits_total", "Group commits, each with one sync.", {},
               Real(counters.commits));
   out.Counter("spool_journal_commit_events_total", "Events stored by group commits.", {},
@@ -156,6 +166,9 @@ void WriteStreams(MetricsWriter& out, const AdminParts& parts) {
               stream.full ? 1 : 0);
     out.Gauge("spool_stream_head_sequence", "The sequence after the newest event.", labels,
               Real(stream.end.value));
+    out.Counter("spool_stream_stored_events_total",
+                "Events that were ever stored in the stream, from every source.", labels,
+                Real(stream.events + stream.evicted));
     out.Counter("spool_stream_removed_events_total", "Events that retention ever removed.", labels,
                 Real(stream.evicted));
     for (size_t why = 0; why < Expired::kCauses; ++why) {
@@ -300,6 +313,17 @@ void WriteReplays(MetricsWriter& out, const AdminParts& parts) {
               {{"state", std::string(ReplayStateName(static_cast<ReplayState>(i)))}},
               Real(jobs[i]));
   }
+  std::map<std::string, ReplayTotals> totals;
+  for (const auto& [name, forwarder] : parts.targets) totals[name].target = name;
+  for (ReplayTotals& total : parts.replays.Totals()) totals[total.target] = total;
+  for (const auto& [target, total] : totals) {
+    const std::array<std::pair<const char*, uint64_t>, 3> results{
+        {{"delivered", total.delivered}, {"rejected", total.rejected}, {"expired", total.evicted}}};
+    for (const auto& [result, count] : results) {
+      out.Counter("spool_replay_events_total", "Events that replays sent once more, by result.",
+                  {{"target", target}, {"result", result}}, Real(count));
+    }
+  }
 }
 
 void WriteDisk(MetricsWriter& out, const AdminParts& parts) {
@@ -334,12 +358,40 @@ void WriteDisk(MetricsWriter& out, const AdminParts& parts) {
             scrub.finished ? Seconds(scrub.finished) : 0);
 }
 
+void WriteSecrets(MetricsWriter& out) {
+  for (const auto& [where, time] : SecretTimes()) {
+    out.Gauge("spool_secret_loaded_timestamp_seconds",
+              "When a secret was last read, by its file or variable.", {{"name", where}},
+              Seconds(time));
+  }
+}
+
+void WriteApi(MetricsWriter& out, const ApiCounters& api) {
+  out.Gauge("spool_api_waiting_requests", "Requests to the admin API that wait for events to come.",
+            {}, Real(api.waiting));
+  const std::array<std::pair<const char*, uint64_t>, 4> refused{
+      {{"unauthorized", api.refused.unauthorized},
+       {"forbidden", api.refused.forbidden},
+       {"bad_host", api.refused.bad_host},
+       {"bad_origin", api.refused.bad_origin}}};
+  for (const auto& [code, count] : refused) {
+    out.Counter("spool_api_refused_total", "Requests to the admin API that were refused, by why.",
+                {{"code", code}}, Real(count));
+  }
+  const char* actions = "Changes made through the admin API, by whether the audit stream has them.";
+  out.Counter("spool_audit_actions_total", actions, {{"result", "recorded"}},
+              Real(api.actions_recorded));
+  out.Counter("spool_audit_actions_total", actions, {{"result", "lost"}}, Real(api.actions_lost));
+}
+
 }  // namespace
 
 std::string MetricsPage(const AdminContext& context, const AdminParts* parts,
-                        size_t waiting_requests) {
+                        const ApiCounters& api) {
   MetricsWriter out;
   WriteBuild(out, context);
+  WriteApi(out, api);
+  WriteSecrets(out);
   if (parts != nullptr) {
     WriteIngest(out, *parts);
     WriteTls(out, *parts);
@@ -353,9 +405,6 @@ std::string MetricsPage(const AdminContext& context, const AdminParts* parts,
     WriteReplays(out, *parts);
     WriteDisk(out, *parts);
     WriteStore(out, *parts);
-    out.Gauge("spool_api_waiting_requests",
-              "Requests to the admin API that wait for events to come.", {},
-              Real(waiting_requests));
   }
   out.Process();
   return out.Text();

@@ -2,15 +2,24 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
+#include "app/admin_auth.h"
 #include "app/admin_parts.h"
 
 namespace spool {
 
-// `parts` is null until the service is built. `waiting_requests`: of the admin API, for events to
-// come. Any thread.
+// Of the admin API itself.
+struct ApiCounters {
+  size_t waiting = 0;  // requests, for events to come
+  AdminRefusals refused;
+  uint64_t actions_recorded = 0;
+  uint64_t actions_lost = 0;  // done, but not recorded
+};
+
+// `parts` is null until the service is built. Any thread.
 std::string MetricsPage(const AdminContext& context, const AdminParts* parts,
-                        size_t waiting_requests);
+                        const ApiCounters& api);
 
 }  // namespace spool

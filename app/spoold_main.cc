@@ -8,20 +8,28 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <semaphore>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "app/config.h"
 #include "app/config_environment.h"
+#include "app/config_text.h"
 #include "app/descriptors.h"
 #include "app/man_page.h"
+#include "app/publish.h"
 #include "app/service.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/time_text.h"
+#include "spool/directory.h"
 
 namespace spool {
 namespace {
@@ -39,10 +47,14 @@ constexpr Millis kFatalExitTime{800};
 struct Options {
   std::string config;
   ConfigOverrides overrides;
+  std::optional<PublishOptions> publish;  // instead of serving
 };
 
-void Say(std::string_view line) {
-  std::fprintf(stderr, "spoold: %.*s\n", int(line.size()), line.data());
+// One sentence, its code (docs/errors), and what to do next.
+void Say(std::string_view line, std::string_view code, std::string_view next = {}) {
+  std::fprintf(stderr, "spoold: %.*s [%.*s]\n", int(line.size()), line.data(), int(code.size()),
+               code.data());
+  if (!next.empty()) std::fprintf(stderr, "  %.*s\n", int(next.size()), next.data());
 }
 
 // Core dumps and debuggers would show events, which may hold what nobody else should see.
@@ -135,6 +147,63 @@ ManText Manual() {
   return text;
 }
 
+// What helps after a command line that cannot be meant: the flag that was probably wanted.
+std::string NextAfter(const CLI::App& app, const CLI::App& publish, int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : {&app, &publish}) {
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    word = word.substr(0, word.find('='));
+    if (!word.starts_with("--") || std::find(known.begin(), known.end(), word) != known.end())
+      continue;
+    if (const std::string_view meant = Nearest(word, known); !meant.empty()) {
+      return "did you mean " + std::string(meant) + "?";
+    }
+  }
+  return "see 'spoold --help'";
+}
+
+// `publish`, and what it takes.
+struct PublishFlags {
+  CLI::App* command = nullptr;
+  PublishOptions options;
+  std::string timeout = "5m";
+};
+
+void AddPublish(CLI::App& app, Options* options, PublishFlags* flags) {
+  flags->command = app.add_subcommand(
+      "publish", "Deliver to one target what it has not had, and end (for a CronJob)");
+  CLI::App& publish = *flags->command;
+  publish.add_option("--target", flags->options.target, "The target to deliver to")
+      ->type_name("NAME")
+      ->required();
+  publish.add_option("--timeout", flags->timeout, "How long it may take (default 5m; 0: no end)")
+      ->type_name("DURATION")
+      ->check(
+          [](const std::string& text) {
+            const Result<Micros> duration = ParseDuration(text == "0" ? "0s" : text);
+            return duration ? std::string() : duration.error().message;
+          },
+          "");
+  publish.add_option("--source", flags->options.source, "A bus to take events from first")
+      ->type_name("nats|kafka")
+      ->check(CLI::IsMember({"nats", "kafka"}), "");
+  publish
+      .add_option("--config", options->config, "The configuration that spoold has, and its targets")
+      ->type_name("FILE|DIR");
+  publish.add_option("--data-dir", options->overrides.data_dir, "Where the journal is")
+      ->type_name("DIR");
+  publish.footer(
+      "Exit: 0 the target has had everything, 7 not all of it (the next run goes on),\n"
+      "      1 failed (the data directory is in use, or damaged), 2 usage, 4 no such target or\n"
+      "      journal, 74 the volume refuses, 78 invalid configuration");
+}
+
 // 0 to go on, otherwise the exit status plus one.
 int ReadCommandLine(int argc, char** argv, Options* options) {
   CLI::App app("Takes Kubernetes events in durably, passes them on, and sends them again.",
@@ -154,19 +223,35 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
   app.add_flag("--print-config-schema", schema, "Print the JSON Schema of the configuration");
   app.add_flag("--print-man", man, "Print the manual page");
   app.set_version_flag("--version", std::string("spoold " SPOOL_VERSION));
+  PublishFlags publish;
+  AddPublish(app, options, &publish);
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const std::string_view called = argv[0] == nullptr ? "" : argv[0];
+  if (called.substr(called.rfind('/') + 1) == "publish") words.insert(words.begin(), "publish");
+  std::reverse(words.begin(), words.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::Success& e) {
     return 1 + app.exit(e);
   } catch (const CLI::ParseError& e) {
-    app.exit(e);
+    Say(e.what(), "usage", NextAfter(app, *publish.command, argc, argv));
     return 1 + kExitUsage;
   }
   for (const char* flag : {"--config", "--data-dir", "--ingest", "--admin"}) {
     if (app.count(flag) > 0 && app.get_option(flag)->as<std::string>().empty()) {
-      Say(std::string(flag) + " takes a value that is not empty");
+      Say(std::string(flag) + " takes a value that is not empty", "usage");
       return 1 + kExitUsage;
     }
+  }
+  if (publish.command->parsed()) {
+    publish.options.timeout =
+        publish.timeout == "0" ? Micros::zero() : *ParseDuration(publish.timeout);
+    options->publish = std::move(publish.options);
+    if (app.count("--ingest") + app.count("--admin") > 0) {
+      Say("publish listens nowhere", "usage", "leave --ingest and --admin out");
+      return 1 + kExitUsage;
+    }
+    return 0;
   }
   if (!docs && !schema && !man) return 0;
   const std::string text = man ? ManPage(app, Manual()) : docs ? ConfigDocs() : ConfigSchema();
@@ -185,10 +270,14 @@ int ReadConfig(const Options& options, Config* config) {
     for (const ConfigProblem& problem : *problems)
       std::fputs(FormatProblem(problem).c_str(), stderr);
   }
-  if (!result.config) return kExitConfig;
+  const std::string source = options.publish ? RefuseSource(options.publish->source) : "";
+  if (!source.empty()) {
+    Say(source, "source_not_available", "leave --source out to send what spoold has taken in");
+  }
+  if (!result.config || !source.empty()) return kExitConfig;
   *config = std::move(*result.config);
   if (const Status applied = ApplyOverrides(options.overrides, config); !applied) {
-    Say(applied.error().message);
+    Say(applied.error().message, "usage", "see 'spoold --help'");
     return kExitUsage;
   }
   return 0;
@@ -197,16 +286,22 @@ int ReadConfig(const Options& options, Config* config) {
 int ExplainFailure(const Config& config, const Error& error) {
   switch (error.code) {
     case Code::kConflict:
-      Say("cannot start, something else has what it needs: " + error.message);
+      if (IsDirectoryInUse(error)) {
+        Say("cannot start: " + error.message, "data_dir_in_use",
+            "a spoold that runs there delivers by itself; stop it, or name another --data-dir");
+      } else {
+        Say("cannot start: " + error.message, "address_in_use",
+            "stop what listens there, or name other addresses with --ingest and --admin");
+      }
       return kExitFailed;
     case Code::kStorage:
       log::Error("The journal cannot be stored to.",
-                 {{"data_dir", config.data_dir}, {"error", error.message}});
+                 {{"code", "storage"}, {"data_dir", config.data_dir}, {"error", error.message}});
       return kExitStorage;
     case Code::kInvalid:
-      Say("cannot start with this configuration: " + error.message);
+      Say("cannot start with this configuration: " + error.message, "invalid_config");
       return kExitConfig;
-    default: Say("cannot start: " + error.message); return kExitFailed;
+    default: Say("cannot start: " + error.message, CodeName(error.code)); return kExitFailed;
   }
 }
 
@@ -253,10 +348,43 @@ int Serve(Service& service, const sigset_t& set) {
   }
 }
 
+int RunPublish(const Config& config, const PublishOptions& options) {
+  const sigset_t set = BlockSignals();
+  FatalWatchdog().Start();
+  std::stop_source stop;
+  std::thread([set, stop]() mutable {
+    pthread_setname_np(pthread_self(), "signals");
+    int number = NextSignal(set);
+    while (number != SIGTERM && number != SIGINT) number = NextSignal(set);
+    log::Info("Stopping as a signal asked.", {{"signal", number}});
+    EndAtSecondSignal(set);
+    stop.request_stop();
+  }).detach();
+  const Result<int> status = Publish(
+      config, options,
+      [](const Error& error) {
+        log::Error(
+            "Storing failed; the process ends, and the next run goes on from what is on disk.",
+            {{"error", error.message}});
+        FatalWatchdog().Arm(kExitStorage, kFatalExitTime);
+      },
+      stop.get_token());
+  if (status) return *status;
+  if (status.error().code == Code::kDamaged) {
+    log::Error(
+        "The journal is damaged and was left as it is; nothing was sent. `spoolctl offline verify` "
+        "says what is damaged, and `spoolctl offline repair` how to go on without it.",
+        {{"code", "damaged"}, {"data_dir", config.data_dir}, {"error", status.error().message}});
+    return kExitFailed;
+  }
+  return ExplainFailure(config, status.error());
+}
+
 int Run(const Options& options) {
   Config config;
   if (const int status = ReadConfig(options, &config); status != 0) return status;
   log::Configure(config.log_level, config.log_format);
+  if (options.publish) return RunPublish(config, *options.publish);
   if (const Status fits = FitDescriptors(RaiseDescriptorLimit(), &config); !fits) {
     return ExplainFailure(config, fits.error());
   }
@@ -273,7 +401,7 @@ int Run(const Options& options) {
         "The journal is damaged and was left as it is; nothing is taken in or passed on. Stop "
         "spoold and copy the data directory away; `spoolctl offline verify` says what is damaged, "
         "and `spoolctl offline repair` how to go on without it. Or restore a snapshot.",
-        {{"data_dir", config.data_dir}, {"error", service.error().message}});
+        {{"code", "damaged"}, {"data_dir", config.data_dir}, {"error", service.error().message}});
     service = Service::ServeDamage(config, Error(service.error()));
   }
   if (!service) return ExplainFailure(config, service.error());

@@ -59,7 +59,6 @@ class ForwarderImpl final : public Forwarder {
   void Rest(Step step);
   void DoSkip(Skip& skip);
   void LogChange(Step step);
-  PumpOptions OptionsFor(const TargetSettings& settings) const;
   std::optional<SystemTime> OldestFrom(Sequence place) const;
 
   const TargetSettings settings_;
@@ -102,20 +101,8 @@ ForwarderImpl::ForwarderImpl(std::unique_ptr<Sink> sink, const TargetSettings& s
       clock_(clock),
       sink_(std::move(sink)),
       cursor_(std::move(cursor)),
-      pump_(OptionsFor(settings), journal, *cursor_, router_, *sink_, clock),
+      pump_(PumpOptionsOf(settings), journal, *cursor_, router_, *sink_, clock),
       paused_(paused) {}
-
-PumpOptions ForwarderImpl::OptionsFor(const TargetSettings& settings) const {
-  PumpOptions options;
-  options.target = settings.name;
-  options.batch = settings.batch;
-  options.retry = settings.retry;
-  options.attempt_deadline = AttemptDeadline(settings.sink.timeout);
-  options.events_per_second = settings.events_per_second;
-  options.age_max = settings.age_max;
-  options.seed = RandomUint64();  // so that many spools do not come back in step
-  return options;
-}
 
 void ForwarderImpl::Ring() {
   const std::lock_guard lock(mutex_);
@@ -322,6 +309,18 @@ void ForwarderImpl::Loop() {
 }
 
 }  // namespace
+
+PumpOptions PumpOptionsOf(const TargetSettings& settings) {
+  PumpOptions options;
+  options.target = settings.name;
+  options.batch = settings.batch;
+  options.retry = settings.retry;
+  options.attempt_deadline = AttemptDeadline(settings.sink.timeout);
+  options.events_per_second = settings.events_per_second;
+  options.age_max = settings.age_max;
+  options.seed = RandomUint64();  // so that many spools do not come back in step
+  return options;
+}
 
 Result<std::unique_ptr<Forwarder>> Forwarder::Start(const TargetSettings& settings, Router router,
                                                     Journal& journal, const Clock& clock) {

@@ -20,6 +20,9 @@ struct TargetSettings {
   Sequence start;  // of a cursor that does not exist yet
 };
 
+// How a pump delivers live events by them.
+PumpOptions PumpOptionsOf(const TargetSettings& settings);
+
 struct TargetStatus {
   std::string name;
   std::string type;

@@ -76,18 +76,20 @@ void BearerTokens::Follow() const {
   }
 }
 
-std::optional<int> BearerTokens::RankOf(std::string_view token) const {
+std::optional<BearerTokens::Match> BearerTokens::Find(std::string_view token) const {
   Follow();
   const Digest256 presented = Sha256(token);
   int rank = -1;
+  size_t index = 0;
   const std::lock_guard lock(mutex_);
-  for (const Entry& entry : entries_) {
-    for (const Digest256& known : entry.digests) {
-      const int same = SameDigest(known, presented) ? entry.token.rank : -1;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    for (const Digest256& known : entries_[i].digests) {
+      const int same = SameDigest(known, presented) ? entries_[i].token.rank : -1;
+      index = same > rank ? i : index;
       rank = std::max(rank, same);
     }
   }
-  return token.empty() || rank < 0 ? std::nullopt : std::optional(rank);
+  return token.empty() || rank < 0 ? std::nullopt : std::optional(Match{rank, index});
 }
 
 std::string_view BearerOf(const HttpRequest& request) {

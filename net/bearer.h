@@ -36,9 +36,18 @@ class BearerTokens {
                                                     const Clock* clock = &RealClock());
 
   bool empty() const { return entries_.empty(); }
-  // The highest rank of a token; empty for one that nobody was given. Takes as long whichever of
-  // them it is, and whichever byte differs.
-  std::optional<int> RankOf(std::string_view token) const;
+  // Which of the tokens given to Load it is.
+  struct Match {
+    int rank = 0;
+    size_t index = 0;  // among several with that rank, the first
+  };
+  // Of the highest rank; empty for one that nobody was given. Takes as long whichever of them it
+  // is, and whichever byte differs.
+  std::optional<Match> Find(std::string_view token) const;
+  std::optional<int> RankOf(std::string_view token) const {
+    const std::optional<Match> match = Find(token);
+    return match ? std::optional(match->rank) : std::nullopt;
+  }
 
  private:
   struct Entry {

@@ -33,6 +33,14 @@ bool NewerFirst(const ReplayStatus& a, const ReplayStatus& b) {
   return a.created != b.created ? a.created > b.created : a.id > b.id;
 }
 
+void AddTo(std::map<std::string, ReplayTotals>& totals, const ReplayStatus& job) {
+  ReplayTotals& sum = totals[job.request.target];
+  sum.target = job.request.target;
+  sum.delivered += job.delivered;
+  sum.rejected += job.rejected;
+  sum.evicted += job.evicted;
+}
+
 class ReplayJobsImpl final : public ReplayJobs {
  public:
   ReplayJobsImpl(Journal& journal, FindTarget find_target, const Clock& clock,
@@ -45,6 +53,7 @@ class ReplayJobsImpl final : public ReplayJobs {
   void Stop(SteadyTime deadline) override;
   Result<ReplayPlan> Plan(const ReplayRequest& request) override;
   Result<ReplayStatus> Start(const ReplayRequest& request) override;
+  std::vector<ReplayTotals> Totals() const override;
   std::vector<ReplayStatus> List() const override;
   Result<ReplayStatus> Get(std::string_view id) const override;
   Status Pause(std::string_view id) override;
@@ -83,7 +92,9 @@ class ReplayJobsImpl final : public ReplayJobs {
 
   mutable std::mutex mutex_;  // guards what follows; held across no call into another room
   std::map<std::string, JobPtr, std::less<>> jobs_;
-  std::set<std::string> foreign_;  // ids whose record cannot be read: left alone
+  std::set<std::string> foreign_;               // ids whose record cannot be read: left alone
+  std::map<std::string, ReplayTotals> before_;  // what jobs had done when this was opened
+  std::map<std::string, ReplayTotals> gone_;    // what those had done that were forgotten since
   int starting_ = 0;
   bool stopped_ = false;
 
@@ -112,6 +123,8 @@ Status ReplayJobsImpl::Load() {
     if (jobs_.contains(id) || foreign_.contains(id)) continue;
     if (Status removed = journal_.RemoveCursor(cursor.name); !removed) return removed;
   }
+  const std::vector<CursorStatus> cursors = journal_.Cursors();
+  for (const auto& [id, job] : jobs_) AddTo(before_, job->Snapshot(cursors));
   for (const auto& [id, job] : jobs_) {
     const bool runs = job->state() == ReplayState::kRunning;
     job->Open(runs ? find_target_(job->target()) : std::nullopt);
@@ -261,6 +274,7 @@ void ReplayJobsImpl::Forget() {
     const auto found = jobs_.find(ended[i].id);
     last = std::move(found->second);
     jobs_.erase(found);
+    AddTo(gone_, ended[i]);
   }
 }
 
@@ -270,6 +284,29 @@ std::vector<ReplayStatus> ReplayJobsImpl::List() const {
   for (const JobPtr& job : All()) list.push_back(job->Snapshot(cursors));
   std::sort(list.begin(), list.end(), NewerFirst);
   return list;
+}
+
+std::vector<ReplayTotals> ReplayJobsImpl::Totals() const {
+  const std::vector<CursorStatus> cursors = journal_.Cursors();
+  std::map<std::string, ReplayTotals> sums;
+  std::map<std::string, ReplayTotals> before;
+  std::vector<JobPtr> jobs;
+  {
+    // Together, or a job that is just being forgotten would count twice or not at all.
+    const std::lock_guard lock(mutex_);
+    sums = gone_;
+    before = before_;
+    for (const auto& [id, job] : jobs_) jobs.push_back(job);
+  }
+  for (const JobPtr& job : jobs) AddTo(sums, job->Snapshot(cursors));
+  std::vector<ReplayTotals> out;
+  for (auto& [target, sum] : sums) {
+    const ReplayTotals& old = before[target];
+    out.push_back({target, sum.delivered - std::min(sum.delivered, old.delivered),
+                   sum.rejected - std::min(sum.rejected, old.rejected),
+                   sum.evicted - std::min(sum.evicted, old.evicted)});
+  }
+  return out;
 }
 
 Result<ReplayStatus> ReplayJobsImpl::Get(std::string_view id) const {

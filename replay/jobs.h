@@ -57,6 +57,14 @@ struct ReplayOptions {
   int kept_max = 200;   // finished ones beyond this are forgotten, oldest first
 };
 
+// What the replays to one target came to, those that are forgotten too.
+struct ReplayTotals {
+  std::string target;
+  uint64_t delivered = 0;
+  uint64_t rejected = 0;
+  uint64_t evicted = 0;
+};
+
 // Any thread.
 class ReplayJobs {
  public:
@@ -80,6 +88,8 @@ class ReplayJobs {
   // Durable when it returns. Errors as Plan, and kBusy.
   virtual Result<ReplayStatus> Start(const ReplayRequest& request) = 0;
   virtual std::vector<ReplayStatus> List() const = 0;  // newest first
+  // By target, since Open.
+  virtual std::vector<ReplayTotals> Totals() const = 0;
   virtual Result<ReplayStatus> Get(std::string_view id) const = 0;
   virtual Status Pause(std::string_view id) = 0;  // kNotFound; kConflict when already ended
   virtual Status Resume(std::string_view id) = 0;

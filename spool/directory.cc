@@ -11,11 +11,14 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 
 #include "base/log.h"
 
 namespace spool {
 namespace {
+
+constexpr std::string_view kInUse = " is in use by another process; nothing in it was touched";
 
 tl::unexpected<Error> Refused(const std::string& doing) {
   return Fail(Code::kStorage, doing + ": " + std::string(std::strerror(errno)));
@@ -43,10 +46,13 @@ Status DirectoryLock::Take(const std::string& dir) {
   fd_ = open((dir + "/LOCK").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd_ < 0) return Refused("cannot open " + dir + "/LOCK");
   if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    return Fail(Code::kConflict, "the data directory " + dir +
-                                     " is in use by another process; nothing in it was touched");
+    return Fail(Code::kConflict, "the data directory " + dir + std::string(kInUse));
   }
   return {};
+}
+
+bool IsDirectoryInUse(const Error& error) {
+  return error.code == Code::kConflict && error.message.find(kInUse) != std::string::npos;
 }
 
 Result<bool> ReadFormatFile(const std::string& dir) {

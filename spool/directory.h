@@ -25,6 +25,9 @@ class DirectoryLock {
   int fd_ = -1;
 };
 
+// Whether an error is the one that Take gives when another process holds the directory.
+bool IsDirectoryInUse(const Error& error);
+
 inline constexpr std::string_view kJournalFormat = "spool-journal 2";
 
 // DIR/FORMAT says that a journal was made here and how it is written. It is synced before the

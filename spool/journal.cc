@@ -13,6 +13,7 @@
 #include "spool/complete.h"
 #include "spool/directory.h"
 #include "spool/janitor.h"
+#include "spool/journal_errors.h"
 #include "spool/journal_state.h"
 #include "spool/load.h"
 #include "spool/reader.h"
@@ -140,6 +141,7 @@ class Journal::Impl {
       // The next start would open all the same, meet the same block and fail again, for ever.
       if (error.code == Code::kDamaged) NoteDamage(state.options.dir, error.message);
       error.code = Code::kStorage;
+      CountJournalError(JournalOp::kBackground);
       state.Poison(error);
     });
     queue = std::make_unique<CommitQueue>(state, std::move(dedupe));
@@ -512,7 +514,10 @@ Result<Sequence> Journal::Snapshot(const std::string& wanted) const {
     if (auto named = RenameDirectory(partial, dir); !named) end = tl::unexpected(named.error());
   }
   std::error_code ignored;
-  if (!end) std::filesystem::remove_all(partial, ignored);
+  if (!end) {
+    CountJournalError(JournalOp::kSnapshot);
+    std::filesystem::remove_all(partial, ignored);
+  }
   return end;
 }
 Result<Sequence> Journal::Impl::SnapshotTo(const std::string& dir) const {

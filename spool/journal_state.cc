@@ -22,30 +22,35 @@ void JournalState::Poison(const Error& error) {
   options.on_fatal(error);
 }
 
+Status JournalState::Final(JournalOp op, Status done) {
+  if (done) return done;
+  CountJournalError(op);
+  Poison(done.error());
+  return done;
+}
+
 Status JournalState::Write(StoreBatch& batch, bool sync) {
   if (failed) return Fail(Code::kStorage, "the journal has failed before");
+  if (!sync) return Final(JournalOp::kWrite, store->Write(batch, false));
+  JournalOp op = JournalOp::kWrite;
   Status written;
-  if (!sync) {
-    written = store->Write(batch, false);
-  } else {
+  {
     // One after the other, so that the log has no change without those before it.
     const std::lock_guard lock(mark_mutex);
     PutChanges(batch, meta, durable.changes + 1);
     written = store->Write(batch, true);
     if (written) {
       ++durable.changes;
+      op = JournalOp::kWatermark;
       written = watermark.Write(durable);
     }
   }
-  if (!written) Poison(written.error());
-  return written;
+  return Final(op, std::move(written));
 }
 
 Status JournalState::WriteEvents(const StoreBatch& batch) {
   if (failed) return Fail(Code::kStorage, "the journal has failed before");
-  auto written = store->Write(batch, true);
-  if (!written) Poison(written.error());
-  return written;
+  return Final(JournalOp::kWrite, store->Write(batch, true));
 }
 
 Status JournalState::RaiseMark(Sequence end,
@@ -57,8 +62,7 @@ Status JournalState::RaiseMark(Sequence end,
     durable.streams = std::move(ordinals);
     written = watermark.Write(durable);
   }
-  if (!written) Poison(written.error());
-  return written;
+  return Final(JournalOp::kWatermark, std::move(written));
 }
 
 const StreamState* JournalState::ByName(std::string_view name) const {

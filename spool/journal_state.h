@@ -13,6 +13,7 @@
 #include "spool/chunk.h"
 #include "spool/cursor.h"
 #include "spool/journal.h"
+#include "spool/journal_errors.h"
 #include "spool/rocks_store.h"
 #include "spool/volume.h"
 #include "spool/watermark.h"
@@ -100,6 +101,8 @@ struct JournalState {
   Status WriteEvents(const StoreBatch& batch);
   Status RaiseMark(Sequence end, std::vector<std::pair<std::string, uint64_t>> streams);
   void Poison(const Error& error);
+  // Counts and poisons where `done` failed. No lock is held.
+  Status Final(JournalOp op, Status done);
   const StreamState* ByName(std::string_view name) const;
   std::string CursorKey(std::string_view name) const { return "c/" + std::string(name); }
   std::string EncodeCursor(const CursorData& data) const;

@@ -5,6 +5,7 @@
 
 #include "spool/body.h"
 #include "spool/codec.h"
+#include "spool/journal_errors.h"
 #include "spool/journal_state.h"
 
 namespace spool {
@@ -57,7 +58,10 @@ class MergingReader final : public Reader {
       if (read || !page.events.empty()) return page;
       // Retention may have taken chunks while this looked for them. It only goes forward, so this
       // comes to an end.
-      if (!Trimmed()) return tl::unexpected(read.error());
+      if (!Trimmed()) {
+        CountJournalError(JournalOp::kRead);
+        return tl::unexpected(read.error());
+      }
     }
   }
 

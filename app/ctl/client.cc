@@ -30,10 +30,16 @@ Outcome<std::unique_ptr<Client>> Client::Create(const ClientOptions& options,
   }
   if (!options.token_file.empty()) {
     const Result<std::string> token = Secret::FromFile(options.token_file).Read();
-    if (!token) return End(kFailed, "the token cannot be used: " + token.error().message);
+    if (!token) {
+      return tl::unexpected<Failure>(
+          Failure{kFailed, "the token cannot be used: " + token.error().message,
+                  "name a file that holds one token with --token-file", "token_unreadable"});
+    }
     if (token->find_first_of("\r\n \t") != token->npos || token->find('\0') != token->npos) {
-      return End(kFailed, "the token file " + Visible(options.token_file) +
-                              " does not hold one token on one line");
+      return tl::unexpected<Failure>(Failure{
+          kFailed,
+          "the token file " + Visible(options.token_file) + " does not hold one token on one line",
+          "name a file that holds one token with --token-file", "token_unreadable"});
     }
     client->token_ = *token;
     client->token_file_ = options.token_file;
@@ -120,13 +126,15 @@ Outcome<Json> Client::Read(const Outcome<std::string>& answer) const {
 
 Failure Client::NotTheApi() const {
   return {kFailed, Visible(server_) + " answers, but not as spoold's admin API does",
-          "check --server: the admin listener is on port 8081 unless configured otherwise"};
+          "check --server: the admin listener is on port 8081 unless configured otherwise",
+          "not_the_api"};
 }
 
 Failure Client::Distrust(const Error& error) const {
   return {kUnreachable,
           "no secure connection to spoold at " + Visible(server_) + ": " + Visible(error.message),
-          "--ca names the certificates to trust, --cert and --key what we show if it asks"};
+          "--ca names the certificates to trust, --cert and --key what we show if it asks",
+          "untrusted_connection"};
 }
 
 Failure Client::Unreachable(const Error& error, Millis timeout) const {
@@ -139,7 +147,8 @@ Failure Client::Unreachable(const Error& error, Millis timeout) const {
     return {kUnreachable,
             "no answer from spoold at " + Visible(server_) + " within " +
                 FormatDuration(std::chrono::duration_cast<Micros>(timeout)),
-            "whether the request took effect is unknown; allow more with --timeout", "", true};
+            "whether the request took effect is unknown; allow more with --timeout", "no_answer",
+            true};
   }
   return {kUnreachable,
           "cannot reach spoold at " + Visible(server_) + ": " + Visible(error.message),
@@ -154,19 +163,19 @@ Failure Client::Problem(int status, const std::string& content_type,
     detail = Visible((*problem)["detail"].Text());
     if (detail.empty()) detail = Visible((*problem)["title"].Text());
   }
+  const std::string code = problem ? (*problem)["code"].Text() : "";
   if (status == 401) {
     if (token_.empty()) {
       return {kFailed, "spoold at " + Visible(server_) + " wants a token",
-              "name the file that holds it with --token-file or SPOOLCTL_TOKEN_FILE"};
+              "name the file that holds it with --token-file or SPOOLCTL_TOKEN_FILE", code};
     }
     return {
         kFailed,
         "spoold at " + Visible(server_) + " does not accept the token in " + Visible(token_file_),
-        "name another file with --token-file or SPOOLCTL_TOKEN_FILE"};
+        "name another file with --token-file or SPOOLCTL_TOKEN_FILE", code};
   }
   if (detail.empty() && status != 403 && status < 500) return NotTheApi();
   if (detail.empty()) detail = "spoold answered with status " + std::to_string(status);
-  const std::string code = problem ? (*problem)["code"].Text() : "";
   switch (status) {
     case 400:
     case 422: return {kUsage, detail, "", code};

@@ -22,7 +22,7 @@ struct Failure {
   int exit = kFailed;
   std::string message;  // one sentence, what went wrong
   std::string next;     // what to do about it; may be empty
-  std::string code;     // the API's own, such as "not_found"; may be empty
+  std::string code;     // stable word with a page in docs/errors; empty: follows from the exit
   bool timed_out = false;
   bool too_large = false;  // the answer was: ask for less at once
 };

@@ -21,7 +21,9 @@ int Explain(Printer& out, const std::string& dir, const Error& error) {
   std::string next;
   if (error.code == Code::kConflict) next = "Stop spoold first, or look at a copy of " + dir + ".";
   if (error.code == Code::kNotFound) next = "--data-dir is the `data_dir` of the configuration.";
-  out.Fail({ExitOf(error.code), error.message, next, "", false, false});
+  const bool in_use = error.code == Code::kConflict;
+  const std::string code(in_use ? "data_dir_in_use" : CodeName(error.code));
+  out.Fail({ExitOf(error.code), error.message, next, code, false, false});
   return ExitOf(error.code);
 }
 

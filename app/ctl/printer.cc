@@ -15,6 +15,22 @@
 #include "base/time_text.h"
 
 namespace spool::ctl {
+namespace {
+
+// Of a failure that has none of its own.
+std::string CodeOf(int exit) {
+  switch (exit) {
+    case kUsage: return "usage";
+    case kNotFound: return "not_found";
+    case kRefused: return "not_confirmed";
+    case kUnreachable: return "unreachable";
+    case kPartly: return "partly_done";
+    case kBadConfig: return "invalid_config";
+    default: return "failed";
+  }
+}
+
+}  // namespace
 
 std::optional<Format> ParseFormat(std::string_view text) {
   static constexpr std::pair<std::string_view, Format> kFormats[] = {
@@ -171,7 +187,8 @@ void Printer::Note(std::string_view text) {
 void Printer::Fail(const Failure& failure) {
   if (failure.message.empty()) return;
   if (merge_) return merge_->AddFailure(failure);
-  Note("spoolctl: " + failure.message);
+  const std::string code = failure.code.empty() ? CodeOf(failure.exit) : Visible(failure.code);
+  Note("spoolctl: " + failure.message + " [" + code + "]");
   if (!failure.next.empty()) Note("  " + failure.next);
 }
 

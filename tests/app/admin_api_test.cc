@@ -319,7 +319,8 @@ TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
   }
   // Served only while there is something to tell.
   const auto may_be_absent = [](const std::string& name) {
-    return name.starts_with("spool_tls_") || name == "spool_disk_full_in_seconds";
+    return name.starts_with("spool_tls_") || name == "spool_disk_full_in_seconds" ||
+           name == "spool_secret_loaded_timestamp_seconds";
   };
   const std::set<std::string> page = MetricsOfThePage();
   for (const std::string& name : metered) EXPECT_TRUE(page.contains(name)) << name;
@@ -345,6 +346,8 @@ TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
   EXPECT_EQ(samples["spool_journal_end_sequence"], 4);
   EXPECT_EQ(samples.count("spool_dlq_events{target=\"out\"}"), 1u);
   EXPECT_EQ(samples.count("spool_replay_jobs{state=\"running\"}"), 1u);
+  EXPECT_EQ(samples["spool_stream_stored_events_total{stream=\"kubernetes-events\"}"], 3);
+  EXPECT_EQ(samples.count("spool_journal_errors_total{op=\"write\"}"), 1u);
   EXPECT_GT(samples["process_resident_memory_bytes"], 0);
 }
 

@@ -82,16 +82,15 @@ TEST(Config, TheEmbeddedDefaultShowsEverythingOnStdout) {
   EXPECT_EQ(config.targets[0].settings.name, "stdout");
   EXPECT_EQ(config.targets[0].settings.type, "stdout");
   EXPECT_EQ(config.targets[0].start, TargetConfig::Start::kBeginning);
-  ASSERT_THAT(config.journal.streams, SizeIs(5));
+  ASSERT_THAT(config.journal.streams, SizeIs(6));
   const Micros day = std::chrono::hours(24);
-  const std::pair<std::string, int> ages[] = {{"kubernetes-events", 7},
-                                              {"infrastructure-changes", 14},
-                                              {"security-events", 30},
-                                              {"admission-control", 30},
-                                              {"quarantine", 7}};
+  const std::pair<std::string, int> ages[] = {
+      {"kubernetes-events", 7}, {"infrastructure-changes", 14},
+      {"security-events", 30},  {"admission-control", 30},
+      {"quarantine", 7},        {"spool-audit", 365}};
   for (const auto& [name, days] : ages) {
     EXPECT_EQ(Stream(config, name).age_max, day * days) << name;
-    EXPECT_EQ(Stream(config, name).special, name == "quarantine");
+    EXPECT_EQ(Stream(config, name).special, name == "quarantine" || name == "spool-audit");
   }
   EXPECT_EQ(Stream(config, "quarantine").bytes_max, uint64_t{256} << 20);
   EXPECT_EQ(Stream(config, "quarantine").when_full, WhenFull::kDropOldest);
@@ -181,7 +180,7 @@ TEST(Config, AStreamOverridesOnlyWhatItSays) {
       "  quarantine: { when_full: reject }\n"
       "  mine:\n" +
       std::string(kOut));
-  ASSERT_THAT(config.journal.streams, SizeIs(6));
+  ASSERT_THAT(config.journal.streams, SizeIs(7));
   EXPECT_EQ(Stream(config, "security-events").age_max, std::chrono::hours(24 * 30));
   EXPECT_EQ(Stream(config, "security-events").bytes_max, uint64_t{1} << 30);
   EXPECT_EQ(Stream(config, "quarantine").bytes_max, uint64_t{256} << 20);
@@ -193,7 +192,7 @@ TEST(Config, AStreamOverridesOnlyWhatItSays) {
 
 TEST(Config, MoreStreamsThanTheJournalHoldsAreRefused) {
   std::string text = std::string("version: 1\n") + kOut + "streams:\n";
-  for (int i = 0; i < 58; ++i) text += "  s" + std::to_string(i) + ":\n";
+  for (int i = 0; i < 57; ++i) text += "  s" + std::to_string(i) + ":\n";
   EXPECT_THAT(Problems(text), IsEmpty());
   EXPECT_THAT(Problems(text + "  one-more:\n"),
               ElementsAre(HasSubstr("there are 64 streams; 63 are possible")));

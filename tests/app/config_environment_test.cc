@@ -74,6 +74,13 @@ TEST(ConfigEnvironment, WhatIsNotThereYetIsRefusedByName) {
   const ConfigResult splunk = From({{"SPLUNK_HEC_URL", "https://splunk-hec.local/x"}});
   ASSERT_THAT(splunk.problems, SizeIs(1));
   EXPECT_THAT(FormatProblem(splunk.problems[0]), HasSubstr("splunk"));
+  // One of a group alone means the same thing.
+  for (const char* variable : {"SPLUNK_TOKEN", "SERVICENOW_TABLE_MAPPING"}) {
+    const ConfigResult alone = From({{variable, "hunter2"}});
+    ASSERT_THAT(alone.problems, SizeIs(1)) << variable;
+    EXPECT_THAT(FormatProblem(alone.problems[0]), HasSubstr(variable));
+    EXPECT_EQ(FormatProblem(alone.problems[0]).find("hunter2"), std::string::npos);
+  }
 }
 
 // A value is a value, whatever is in it: it adds no keys, and no variable of its own.

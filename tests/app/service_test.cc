@@ -75,7 +75,7 @@ TEST(Service, WhatIsPostedArrivesAndTheStatusAccountsForIt) {
   EXPECT_EQ(status["replays_running"], 0);
   EXPECT_TRUE(status["warnings"].empty()) << status["warnings"];
   EXPECT_GT(status["disk"]["capacity_bytes"], status["disk"]["free_bytes"]);
-  ASSERT_EQ(status["streams"].size(), 5u);
+  ASSERT_EQ(status["streams"].size(), 6u);
   uint64_t events = 0;
   for (const auto& stream : status["streams"]) events += stream["events"].get<uint64_t>();
   EXPECT_EQ(events, 50u);
@@ -114,7 +114,7 @@ TEST(Service, StreamsSourcesAndMarkersAreListed) {
   const nlohmann::json empty = service.Get("/api/v1/streams/quarantine").Json();
   EXPECT_EQ(empty["oldest"], nullptr);
   EXPECT_EQ(empty["retention"]["when_full"], "drop_oldest");
-  EXPECT_EQ(service.Get("/api/v1/streams").Json()["items"].size(), 5u);
+  EXPECT_EQ(service.Get("/api/v1/streams").Json()["items"].size(), 6u);
   EXPECT_EQ(service.Get("/api/v1/sources").Json()["items"].size(), 1u);
   EXPECT_EQ(service.Get("/api/v1/markers").Json()["items"].size(), 0u);
   EXPECT_EQ(service.Get("/api/v1/version").Json()["version"], SPOOL_VERSION);
@@ -151,12 +151,12 @@ TEST(Service, ASkipPassesOverWhatWaitsAndAMarkerTellsOfIt) {
   RunningService service(config);
   ASSERT_TRUE(service.ok());
   ASSERT_EQ(service.Post("/api/v1/targets/out:pause").status, 200);
-  ASSERT_EQ(service.PostEvents(8).status, 200);
-  HttpReply skipped = service.Post("/api/v1/targets/out:skip", R"({"to":"4"})");
+  ASSERT_EQ(service.PostEvents(8).status, 200);  // from 2 on: the pause is on record as 1
+  HttpReply skipped = service.Post("/api/v1/targets/out:skip", R"({"to":"5"})");
   ASSERT_EQ(skipped.status, 200) << skipped.body;
   EXPECT_EQ(skipped.Json(), (nlohmann::json{{"target", "out"}, {"skipped", 3}}));
   EXPECT_EQ(service.Post("/api/v1/targets/out:skip", R"({"to":"2"})").Code(), "invalid");
-  EXPECT_EQ(service.Post("/api/v1/targets/out:skip", R"({"to":"10"})").Code(), "invalid");
+  EXPECT_EQ(service.Post("/api/v1/targets/out:skip", R"({"to":"100"})").Code(), "invalid");
   skipped = service.Post("/api/v1/targets/out:skip", R"({"to":"now"})");
   ASSERT_EQ(skipped.status, 200) << skipped.body;
   EXPECT_EQ(skipped.Json()["skipped"], 5);
@@ -230,7 +230,7 @@ TEST(Service, AReplaySendsTheChosenEventsOnceMoreAndMarksThem) {
   ASSERT_TRUE(service.ok());
   ASSERT_EQ(service.PostEvents(20).status, 200);
   ASSERT_TRUE(service.WaitSettled());
-  const uint64_t cursor = service.Target("out")["cursor"];
+  const nlohmann::json before = service.Target("out");
 
   const HttpReply plan = service.Post(
       "/api/v1/replays", R"({"target":"out","from":"1h","match":["data.n=>=15"],"dry_run":true})");
@@ -251,7 +251,10 @@ TEST(Service, AReplaySendsTheChosenEventsOnceMoreAndMarksThem) {
   EXPECT_EQ(done["total"], 5);
   EXPECT_EQ(done["delivered"], 5);
   EXPECT_TRUE(done["finished"].is_string());
-  EXPECT_EQ(service.Target("out")["cursor"], cursor);
+  // Its own traffic knows nothing of it. (The place may move over records of what is done here.)
+  for (const char* count : {"accepted", "delivered", "pending", "skipped"}) {
+    EXPECT_EQ(service.Target("out")[count], before[count]) << count;
+  }
   EXPECT_EQ(CountLines(dir / "out.jsonl"), 25u);
   std::ifstream in(dir / "out.jsonl");
   std::string line;

@@ -324,12 +324,13 @@ TEST_F(CtlLive, TailShowsWhatIsPostedWhileItRuns) {
 TEST_F(CtlLive, ATargetIsPausedSkippedAndResumed) {
   daemon_.Post(PodEvent("first", "R", "m"));
   ASSERT_TRUE(receiver_.WaitFor("first"));
-  EXPECT_EQ(daemon_.Ctl({"target", "pause", "hook"}).out, "target/hook paused\n");
+  EXPECT_EQ(daemon_.Ctl({"target", "pause", "hook"}).out,
+            "target/hook paused\n");  // on record as 2
   daemon_.CtlUntil({"target", "ls"}, "paused");
   daemon_.Post(PodEvent("second", "R", "m"));
   daemon_.CtlUntil({"target", "info", "hook"}, "delivered 1 + pending 1");
   EXPECT_EQ(daemon_.Ctl({"target", "skip", "hook", "--to", "now"}).exit, 5);
-  const CtlResult skipped = daemon_.Ctl({"target", "skip", "hook", "--to", "3", "--yes"});
+  const CtlResult skipped = daemon_.Ctl({"target", "skip", "hook", "--to", "4", "--yes"});
   EXPECT_EQ(skipped.exit, 0) << skipped.err;
   EXPECT_THAT(skipped.out, HasSubstr("target/hook skipped 1 event\n"));
   EXPECT_EQ(daemon_.Ctl({"target", "resume", "hook"}).exit, 0);

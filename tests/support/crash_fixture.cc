@@ -151,7 +151,7 @@ void Crash::ReadStatus(Found& found) const {
                       count("dead_lettered"), count("evicted"),    count("skipped"),
                       count("pending"),       count("duplicates"), count("retries")};
     for (const auto& [name, stream] : found.streams) {
-      if (name != "quarantine") cursor.streams.insert(name);
+      if (name != "quarantine" && name != "spool-audit") cursor.streams.insert(name);
     }
     found.cursors["target/" + target["name"].get<std::string>()] = std::move(cursor);
   }
