@@ -5,6 +5,7 @@
 
 #include "app/ctl/arguments.h"
 #include "app/ctl/commands.h"
+#include "app/ctl/config_cli.h"
 #include "app/ctl/text.h"
 #include "base/time_text.h"
 
@@ -40,6 +41,7 @@ struct Arguments {
   std::string rate;
   bool client_only = false;
   bool accept_loss = false;
+  ConfigArguments config;
 
   // What was chosen.
   std::function<Outcome<int>(Session&)> run;
@@ -320,12 +322,9 @@ void AddRest(CLI::App& app, Arguments& args) {
   CLI::App* source = AddNoun(app, "source", "Sources: where events come from");
   AddCommand(*source, "ls", "List the sources", "spoolctl source ls", args, SourceLs);
   CLI::App* config = AddNoun(app, "config", "Configuration");
-  CLI::App* validate = config->add_subcommand("validate", "Check files without a running spoold");
-  validate->add_option("FILE|DIR", args.names, "configuration files or directories")->required();
-  validate->footer("Example:\n  spoolctl config validate /etc/spool/spool.yaml");
-  validate->callback([&args] {
-    args.run_local = [&args](Printer& out) { return ConfigValidate(out, args.names); };
-  });
+  AddConfigCommands(
+      *config, args.config, [&args](auto run) { args.run = std::move(run); },
+      [&args](auto run) { args.run_local = std::move(run); });
   CLI::App* node = AddNoun(app, "node", "This spoold as a whole");
   AddCommand(*node, "snapshot", "Copy the journal as of now, to restore it elsewhere",
              "spoolctl node snapshot /var/lib/spool/snapshots/monday", args,
