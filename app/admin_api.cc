@@ -77,7 +77,10 @@ constexpr Route kRoutes[] = {
     {{"GET", "/api/v1/markers", kViewer}, Lane::kScan, false, ListMarkers},
     {{"POST", "/api/v1/node:drain", kAdmin}, Lane::kChange, false, DrainNode},
     {{"POST", "/api/v1/node:snapshot", kAdmin}, Lane::kScan, false, SnapshotNode},
+    {{"GET", "/api/v1/config", kReader}, Lane::kAtOnce, false, GetConfig},
     {{"POST", "/api/v1/config:validate", kOperator}, Lane::kScan, false, ValidateConfig},
+    {{"POST", "/api/v1/config:test", kOperator}, Lane::kScan, true, TestConfig},
+    {{"POST", "/api/v1/config:reload", kOperator}, Lane::kChange, false, ReloadConfig},
 };
 
 // What stands for {name}; nothing when the path is another one.
@@ -123,14 +126,18 @@ std::vector<AdminRouteInfo> AdminRoutes() {
 
 class AdminApi::Impl {
  public:
-  Impl(std::unique_ptr<AdminAuth> auth, AdminContext context)
-      : auth_(std::move(auth)),
-        context_(std::move(context)),
+  Impl(std::shared_ptr<const AdminAuth> auth, AdminContext context)
+      : context_(std::move(context)),
+        auth_(std::move(auth)),
         scans_("api-scan-", kPoolThreads, kPoolQueue),
         changes_("api-change-", kPoolThreads, kPoolQueue) {}
 
   Status Listen(const AdminSettings& settings);
-  void Attach(const AdminParts& parts);
+  void Attach(std::shared_ptr<const AdminParts> parts);
+  void Use(std::shared_ptr<const AdminAuth> auth) {
+    const std::lock_guard lock(served_mutex_);
+    auth_ = std::move(auth);
+  }
   void Stop(SteadyTime deadline);
   std::string address() const { return server_->address(); }
   std::optional<net::TlsStatus> tls() const { return server_->tls(); }
@@ -145,10 +152,20 @@ class AdminApi::Impl {
   void FeedEvents(const QueryParams& params, const AdminParts& parts,
                   const net::HttpResponder& responder);
 
-  const std::unique_ptr<const AdminAuth> auth_;
+  std::shared_ptr<const AdminParts> parts() const {
+    const std::lock_guard lock(served_mutex_);
+    return parts_;
+  }
+  std::shared_ptr<const AdminAuth> auth() const {
+    const std::lock_guard lock(served_mutex_);
+    return auth_;
+  }
+
   const AdminContext context_;
   ActionLog actions_{*context_.clock};
-  std::atomic<const AdminParts*> parts_{nullptr};
+  mutable std::mutex served_mutex_;          // guards the two below
+  std::shared_ptr<const AdminAuth> auth_;    // never null
+  std::shared_ptr<const AdminParts> parts_;  // null until the first Attach, and after Stop
   std::mutex stop_mutex_;
   WorkPool scans_;
   WorkPool changes_;
@@ -172,9 +189,10 @@ Status AdminApi::Impl::Listen(const AdminSettings& settings) {
   return {};
 }
 
-void AdminApi::Impl::Attach(const AdminParts& parts) {
-  feed_ = std::make_unique<EventFeed>(parts.journal, scans_, *context_.clock);
-  parts_.store(&parts, std::memory_order_release);
+void AdminApi::Impl::Attach(std::shared_ptr<const AdminParts> parts) {
+  if (!feed_) feed_ = std::make_unique<EventFeed>(parts->journal, scans_, *context_.clock);
+  const std::lock_guard lock(served_mutex_);
+  parts_.swap(parts);
 }
 
 void AdminApi::Impl::Stop(SteadyTime deadline) {
@@ -183,11 +201,14 @@ void AdminApi::Impl::Stop(SteadyTime deadline) {
   scans_.Stop();
   changes_.Stop();
   if (server_) server_->Stop(deadline);
+  const std::lock_guard served(served_mutex_);
+  parts_.reset();
 }
 
 void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder& responder) {
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
+  const std::shared_ptr<const AdminAuth> auth = this->auth();
   for (const Route& route : kRoutes) {
     std::optional<std::string> name = Fit(route.info.path, request.path);
     if (!name) continue;
@@ -195,7 +216,7 @@ void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder
       allowed += (allowed.empty() ? "" : ", ") + std::string(route.info.method);
       continue;
     }
-    if (auto refusal = auth_->Refuse(request, route.info.role)) {
+    if (auto refusal = auth->Refuse(request, route.info.role)) {
       responder.Send(std::move(*refusal));
       return;
     }
@@ -203,7 +224,7 @@ void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder
     return;
   }
   // Who may not even look is not told which paths there are.
-  if (auto refusal = auth_->Refuse(request, kViewer)) {
+  if (auto refusal = auth->Refuse(request, kViewer)) {
     responder.Send(std::move(*refusal));
     return;
   }
@@ -226,7 +247,7 @@ void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpReques
     responder.Send(AnswerOf(fine.error()));
     return;
   }
-  const AdminParts* parts = parts_.load(std::memory_order_acquire);
+  const std::shared_ptr<const AdminParts> parts = this->parts();
   const bool needs_parts = route.handler != nullptr || route.info.path == "/api/v1/events";
   if (needs_parts && parts == nullptr) {
     responder.Send(NotReady(context_.readiness()));
@@ -237,7 +258,7 @@ void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpReques
     return;
   }
   if (route.lane == Lane::kOwn) {
-    responder.Send(Own(route, request, parts));
+    responder.Send(Own(route, request, parts.get()));
     return;
   }
   auto work = [this, &route, parts, responder, name = std::move(name), request = std::move(request),
@@ -246,7 +267,7 @@ void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpReques
     net::HttpResponse response =
         route.handler({context_, *parts, request, name, params, stop, note});
     if (const std::string action = ActionOf(route.info.method, route.info.path); !action.empty()) {
-      actions_.Record(parts->journal, parts->config.cluster, action, name, auth_->ActorOf(request),
+      actions_.Record(parts->journal, parts->config.cluster, action, name, auth()->ActorOf(request),
                       request, response, note);
     }
     responder.Send(std::move(response));
@@ -278,7 +299,7 @@ net::HttpResponse AdminApi::Impl::Own(const Route& route, const net::HttpRequest
     return response;
   }
   if (route.info.path == "/metrics") {
-    const ApiCounters counters{parts == nullptr ? 0 : feed_->waiting(), auth_->refusals(),
+    const ApiCounters counters{parts == nullptr ? 0 : feed_->waiting(), auth()->refusals(),
                                actions_.stored(), actions_.lost()};
     return {.status = 200,
             .content_type = "text/plain; version=0.0.4; charset=utf-8",
@@ -332,7 +353,8 @@ Result<std::unique_ptr<AdminApi>> AdminApi::Start(const AdminSettings& settings,
   return std::unique_ptr<AdminApi>(new AdminApi(std::move(impl)));
 }
 
-void AdminApi::Attach(const AdminParts& parts) { impl_->Attach(parts); }
+void AdminApi::Attach(std::shared_ptr<const AdminParts> parts) { impl_->Attach(std::move(parts)); }
+void AdminApi::Use(std::shared_ptr<const AdminAuth> auth) { impl_->Use(std::move(auth)); }
 void AdminApi::Stop(SteadyTime deadline) { impl_->Stop(deadline); }
 std::string AdminApi::address() const { return impl_->address(); }
 std::optional<net::TlsStatus> AdminApi::tls() const { return impl_->tls(); }

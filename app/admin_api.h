@@ -39,8 +39,11 @@ class AdminApi {
   AdminApi(const AdminApi&) = delete;
   AdminApi& operator=(const AdminApi&) = delete;
 
-  // From now on `parts` is served; it must outlive Stop. Once.
-  void Attach(const AdminParts& parts);
+  // From now on `parts` is served; what was served before is let go of when the last request that
+  // looks at it is answered, at the latest with Stop. The journal must outlive Stop.
+  void Attach(std::shared_ptr<const AdminParts> parts);
+  // From now on these tokens count.
+  void Use(std::shared_ptr<const AdminAuth> auth);
   // Ends waits and scans, answers what has begun, cuts at the deadline. Idempotent.
   void Stop(SteadyTime deadline);
   std::string address() const;

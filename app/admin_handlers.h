@@ -35,7 +35,6 @@ net::HttpResponse GetStream(const AdminCall& call);
 net::HttpResponse ListSources(const AdminCall& call);
 net::HttpResponse ListMarkers(const AdminCall& call);
 net::HttpResponse GetEvent(const AdminCall& call);
-net::HttpResponse ValidateConfig(const AdminCall& call);
 
 // admin_probe.cc
 net::HttpResponse TestTarget(const AdminCall& call);
@@ -70,6 +69,12 @@ net::HttpResponse GetReplay(const AdminCall& call);
 net::HttpResponse PauseReplay(const AdminCall& call);
 net::HttpResponse ResumeReplay(const AdminCall& call);
 net::HttpResponse CancelReplay(const AdminCall& call);
+
+// admin_config.cc
+net::HttpResponse GetConfig(const AdminCall& call);
+net::HttpResponse ValidateConfig(const AdminCall& call);
+net::HttpResponse ReloadConfig(const AdminCall& call);
+net::HttpResponse TestConfig(const AdminCall& call);
 
 // admin_node.cc
 net::HttpResponse SnapshotNode(const AdminCall& call);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/reload.h"
 #include "base/clock.h"
 #include "forward/forwarder.h"
 #include "ingest/sources/http.h"
@@ -17,7 +18,8 @@
 
 namespace spool {
 
-// Immutable once attached; everything in it is safe to call from any thread.
+// Immutable once attached, and replaced as a whole when the configuration changes; everything in it
+// is safe to call from any thread.
 struct AdminParts {
   const Config& config;
   Journal& journal;
@@ -25,6 +27,7 @@ struct AdminParts {
   std::map<std::string, Forwarder*> targets;
   std::vector<const HttpSource*> sources;
   std::function<std::optional<net::TlsStatus>()> admin_tls;  // of the admin listener; empty: none
+  std::vector<std::shared_ptr<const void>> owners = {};      // keep what is above
 };
 
 // Whether requests can be served now, and if not, why.
@@ -40,6 +43,9 @@ struct AdminContext {
   SteadyTime started;
   // Takes no new events, or takes them again; any thread. Empty: the service cannot do that.
   std::function<void(bool)> drain;
+  // Of the configuration. Empty where there is none to ask for.
+  std::function<ReloadState()> reload_state = {};
+  std::function<ReloadReport()> reload = {};  // takes as long as the targets take to stop
 };
 
 // Every listener that speaks TLS, with its name: "admin", or the source's.

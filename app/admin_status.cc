@@ -25,21 +25,6 @@ uint64_t RunningReplays(const AdminParts& parts) {
   }));
 }
 
-void WriteProblems(JsonWriter& out, std::string_view key,
-                   const std::vector<ConfigProblem>& problems) {
-  out.Key(key).BeginArray();
-  for (const ConfigProblem& problem : problems) {
-    out.BeginObject()
-        .Field("file", problem.file)
-        .Field("line", problem.line)
-        .Field("column", problem.column)
-        .Field("message", problem.message)
-        .TextOrNull("hint", problem.hint)
-        .EndObject();
-  }
-  out.EndArray();
-}
-
 }  // namespace
 
 net::HttpResponse GetStatus(const AdminCall& call) {
@@ -160,28 +145,6 @@ net::HttpResponse GetEvent(const AdminCall& call) {
   if (!event) return AnswerOf(event.error());
   net::HttpResponse response = JsonAnswer(std::move(*event));
   response.content_type = "application/cloudevents+json";
-  return response;
-}
-
-net::HttpResponse ValidateConfig(const AdminCall& call) {
-  const ConfigResult result = ParseConfig(call.request.body, "config");
-  JsonWriter out;
-  out.BeginObject();
-  if (result.config) {
-    out.Field("ok", true);
-    WriteProblems(out, "warnings", result.warnings);
-    return JsonAnswer(out.EndObject().Take());
-  }
-  out.Field("type", "about:blank")
-      .Field("title", "Bad Request")
-      .Field("status", 400)
-      .Field("code", "invalid_config")
-      .Field("detail", "The configuration has " + std::to_string(result.problems.size()) +
-                           (result.problems.size() == 1 ? " problem." : " problems."));
-  WriteProblems(out, "errors", result.problems);
-  WriteProblems(out, "warnings", result.warnings);
-  net::HttpResponse response = JsonAnswer(out.EndObject().Take(), 400);
-  response.content_type = "application/problem+json";
   return response;
 }
 

@@ -152,7 +152,10 @@ ConfigResult LoadTexts(const std::vector<Text>& texts, ConfigProblems& problems)
   if (usable && read > 0) {
     const Values values = CheckSection(ConfigSection(), &whole, whole.start, problems);
     Config config = BuildConfig(values, problems);
-    if (problems.empty()) result.config = std::move(config);
+    if (problems.empty()) {
+      config.settings = SettingsOf(values);
+      result.config = std::move(config);
+    }
   }
   problems.MoveTo(result);
   return result;
@@ -220,6 +223,7 @@ Status ApplyOverrides(const ConfigOverrides& overrides, Config* config) {
   if (!overrides.data_dir.empty()) {
     changed.data_dir = overrides.data_dir;
     changed.journal.dir = overrides.data_dir;
+    SetSetting(changed.settings, {"data_dir"}, overrides.data_dir);
   }
   if (!overrides.ingest.empty()) {
     if (!ParseListenAddress(overrides.ingest)) {
@@ -230,6 +234,8 @@ Status ApplyOverrides(const ConfigOverrides& overrides, Config* config) {
       return Fail(Code::kInvalid, "--ingest: the configuration has no http source");
     }
     changed.http_sources.front().address = overrides.ingest;
+    SetSetting(changed.settings, {"sources", changed.http_sources.front().name, "address"},
+               overrides.ingest);
   }
   if (!overrides.admin.empty()) {
     if (!ParseListenAddress(overrides.admin)) {
@@ -237,6 +243,7 @@ Status ApplyOverrides(const ConfigOverrides& overrides, Config* config) {
                   "--admin: '" + overrides.admin + "' is not an address such as 127.0.0.1:8081");
     }
     changed.admin.address = overrides.admin;
+    SetSetting(changed.settings, {"admin", "address"}, overrides.admin);
     if (const auto complaint = CheckAdmin(changed.admin)) {
       return Fail(Code::kInvalid, "--admin: " + complaint->message + " (" + complaint->hint + ")");
     }

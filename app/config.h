@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/config_settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -49,6 +50,22 @@ struct TargetConfig {
   SystemTime start_time;
 };
 
+// One of `tests`: what should become of an event.
+struct ConfigTest {
+  std::string name;
+  std::string file;  // where it is written
+  int line = 0;
+  int column = 0;
+  std::string event_file;  // as it can be opened; empty: event_json counts
+  std::string event_json;
+  std::string path;
+  std::string source;  // empty: the first
+  std::optional<std::string> stream;
+  std::optional<std::vector<std::string>> routes;
+  std::optional<std::vector<std::string>> targets;
+  std::vector<RuleText> match;
+};
+
 struct Config {
   std::string cluster;
   std::string data_dir = "./spool-data";
@@ -60,6 +77,8 @@ struct Config {
   std::vector<RouteSettings> routes;
   bool has_routes = false;
   std::vector<TargetConfig> targets;
+  std::vector<ConfigTest> tests;
+  ConfigSettings settings;  // what all of it comes to; empty when it was not read from YAML
 };
 
 // Where in the files a problem is.
@@ -101,6 +120,8 @@ Status ApplyOverrides(const ConfigOverrides& overrides, Config* config);
 
 // "file:line:column: error: message", the source line, a caret, the hint; ends with a line feed.
 std::string FormatProblem(const ConfigProblem& problem);
+// Its first line alone, without a line feed.
+std::string FormatPlace(const ConfigProblem& problem);
 // The reference page and the JSON Schema (draft-07), generated from the field tables.
 std::string ConfigDocs();
 std::string ConfigSchema();

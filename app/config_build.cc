@@ -353,6 +353,7 @@ Config BuildConfig(const Values& root, ConfigProblems& problems) {
   if (targets.sections.empty() && targets.good) {
     problems.Warn(targets.place, "there are no targets: events are kept and delivered nowhere");
   }
+  config.tests = BuildTests(root, config, problems);
   return config;
 }
 

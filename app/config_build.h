@@ -11,6 +11,10 @@ Config BuildConfig(const Values& root, ConfigProblems& problems);
 // One target's part of it.
 TargetConfig BuildTarget(const Values& target, ConfigProblems& problems);
 
+// The configuration's tests; what they expect must be there.
+std::vector<ConfigTest> BuildTests(const Values& root, const Config& config,
+                                   ConfigProblems& problems);
+
 // Why two listeners on these cannot both be served, or an admin address not at all; empty if fine.
 bool SameListener(const ListenAddress& a, const ListenAddress& b);
 struct AdminComplaint {

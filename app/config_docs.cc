@@ -58,6 +58,28 @@ spool.yaml:7:5: error: unknown key 'adress'
   `{ }` and `[ ]` YAML wants such a value in quotes.
 - YAML anchors, aliases and `<<` merges work; a key given twice is an error.
 
+## Changing it while spoold runs
+
+`SIGHUP`, `spoolctl config reload` and `POST /api/v1/config:reload` have `spoold` read its configuration again. It
+checks and builds all that is new first; with a problem, or with a change that needs a restart, the old
+configuration stays in force as a whole, and the log and the answer say why, in the words of a start
+(`spool_config_last_reload_successful` is 0 then). `spoolctl config diff FILE` tells beforehand.
+
+- **targets** that did not change, and whose routes did not, go on undisturbed. One that changed finishes the
+  attempt in hand (for five seconds, then it is cut and sent again) and goes on from the same place; what it had not
+  settled goes by the new routes. One that is gone stops, and its place is kept, and keeps events from
+  retention, until it comes back or is given up (`DELETE /api/v1/targets/NAME`). A new one begins at its `start`.
+- **routes** may change the streams that a target gets: a new one counts from the target's place on, one that
+  no route reaches any more leaves its account with what still waited there.
+- **replays** to a changed target go on with what it has become; one whose target is gone is paused.
+- **streams**: `retention` counts from its next pass on, `when_full` from the next event on.
+- **sources**: `paths`, `tokens`, `tls.client_names` and `quota` count from the next request on.
+- **admin.tokens** and **log** count at once.
+
+A restart is needed for `data_dir`, `cluster`, `journal`, for addresses, TLS and limits of listeners, and for sources
+and streams that come or go. What is in secrets and TLS files is followed without any of this, and so are tokens
+in files.
+
 ## Match rules
 
 A rule is a map: its keys are ANDed; the rules of a list are ORed. Keys are the event's attributes

@@ -168,6 +168,7 @@ Section Whole() {
           {.name = "sources", .type = kSectionMap, .section = &Source()},
           {.name = "streams", .type = kSectionMap, .section = &Stream()},
           {.name = "routes", .type = kSectionList, .section = &Route()},
+          {.name = "tests", .type = kSectionList, .section = &TestCase()},
           {.name = "targets", .type = kSectionMap, .section = &Target()},
       }};
 }

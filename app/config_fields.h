@@ -25,4 +25,8 @@ struct DefaultStream {
 };
 std::span<const DefaultStream> DefaultStreamTable();
 
+// The batch of a target that is a broker, where it says nothing itself.
+inline constexpr std::string_view kBrokerBatchEvents = "5000";
+inline constexpr std::string_view kBrokerBatchBytes = "4MiB";
+
 }  // namespace spool

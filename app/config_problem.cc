@@ -131,11 +131,15 @@ void ConfigProblems::MoveTo(ConfigResult& result) {
   }
 }
 
-std::string FormatProblem(const ConfigProblem& problem) {
+std::string FormatPlace(const ConfigProblem& problem) {
   std::string out = problem.file.empty() ? std::string("config") : problem.file;
   if (problem.line > 0) out += fmt::format(":{}:{}", problem.line, std::max(problem.column, 1));
   out += problem.warning ? ": warning: " : ": error: ";
-  out += problem.message + "\n";
+  return out + problem.message;
+}
+
+std::string FormatProblem(const ConfigProblem& problem) {
+  std::string out = FormatPlace(problem) + "\n";
   if (!problem.source_line.empty() && problem.line > 0) {
     const std::string number = fmt::format("{:>5}", problem.line);
     out += number + " | " + problem.source_line + "\n";

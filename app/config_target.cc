@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/config_build.h"
+#include "app/config_fields.h"
 #include "app/config_text.h"
 #include "base/time_text.h"
 #include "forward/sinks/kafka_conf.h"
@@ -187,8 +188,16 @@ void SetStart(const FieldValue& start, TargetConfig& out) {
 // size.
 void BatchForABroker(const Values& target, TargetSettings& settings) {
   const Values& batch = target.In("batch");
-  if (!batch.Written("events")) settings.batch.events = 5000;
-  if (!batch.Written("bytes")) settings.batch.bytes = size_t{4} << 20;
+  const auto take = [&](std::string_view field, std::string_view text) {
+    FieldValue value;
+    value.field = batch.At(field).field;
+    Field fallback = *value.field;
+    fallback.fallback = text;
+    TakeFallback(fallback, value);
+    return static_cast<size_t>(value.number);
+  };
+  if (!batch.Written("events")) settings.batch.events = take("events", kBrokerBatchEvents);
+  if (!batch.Written("bytes")) settings.batch.bytes = take("bytes", kBrokerBatchBytes);
 }
 
 }  // namespace

@@ -23,6 +23,16 @@ void WriteBuild(MetricsWriter& out, const AdminContext& context) {
             1);
   out.Gauge("spool_ready", "1 while the service takes and passes on events.", {},
             context.readiness().ready ? 1 : 0);
+  if (!context.reload_state) return;
+  const ReloadState config = context.reload_state();
+  out.Gauge("spool_config_last_reload_successful",
+            "0 when the configuration was last read again and not taken.", {},
+            config.last_ok ? 1 : 0);
+  out.Gauge("spool_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last read and taken, the start included.", {},
+            Seconds(config.last_success));
+  out.Gauge("spool_config_revision", "Counts the configurations in force since the start.", {},
+            Real(config.revision));
 }
 
 void WriteIngest(MetricsWriter& out, const AdminParts& parts) {

@@ -7,8 +7,8 @@
 
 #include "app/admin_api.h"
 #include "app/config_values.h"
+#include "app/delivery.h"
 #include "base/log.h"
-#include "base/thread.h"
 #include "base/time_text.h"
 #include "net/byte_budget.h"
 
@@ -34,38 +34,45 @@ enum class Phase { kStarting, kServing, kStopping };
 
 class ServiceImpl final : public Service {
  public:
-  ServiceImpl(Config config, std::function<void(const Error&)> on_fatal,
+  ServiceImpl(Config config, std::function<void(const Error&)> on_fatal, ConfigLoader load,
               std::optional<Error> damage)
-      : config_(std::move(config)),
-        on_fatal_(std::move(on_fatal)),
+      : on_fatal_(std::move(on_fatal)),
+        load_(std::move(load)),
         damage_(std::move(damage)),
         started_(RealClock().Steady()) {
-    if (config_.journal.dir.empty()) config_.journal.dir = config_.data_dir;
-    if (config_.journal.streams.empty()) config_.journal.streams = DefaultStreams();
+    if (config.journal.dir.empty()) config.journal.dir = config.data_dir;
+    if (config.journal.streams.empty()) config.journal.streams = DefaultStreams();
+    config_ = std::make_shared<const Config>(std::move(config));
+    state_.config = config_;
+    state_.since = state_.last_success = RealClock().Now();
   }
   ~ServiceImpl() override { Stop(RealClock().Steady() + std::chrono::seconds(2)); }
 
   Status ListenAdmin();
   Status Build();
   void Stop(SteadyTime deadline) override;
+  ReloadReport Reload() override;
   std::string admin_address() const override { return admin_address_; }
   std::vector<std::string> ingest_addresses() const override { return ingest_addresses_; }
 
  private:
   Status OpenJournal();
   Status StartTargets();
-  Result<Sequence> StartOf(const TargetConfig& target) const;
   Status OpenReplays();
   Status StartSources();
   void AttachAdmin();
   Readiness GetReadiness() const;
-  Result<Router> RouterOf(const std::string& target) const {
-    return Router::Compile(config_.routes, target, !config_.has_routes);
+  ReloadReport TryReload();
+  Status Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& plan);
+  void Tell(const ReloadReport& report);
+  ReloadState state() const {
+    const std::lock_guard lock(state_mutex_);
+    return state_;
   }
-  void StopDelivery(SteadyTime deadline);
 
-  Config config_;
+  std::shared_ptr<const Config> config_;  // changes while reload_mutex_ is held
   const std::function<void(const Error&)> on_fatal_;
+  const ConfigLoader load_;
   const std::optional<Error> damage_;
   const SteadyTime started_;
   std::atomic<Phase> phase_{Phase::kStarting};
@@ -74,12 +81,15 @@ class ServiceImpl final : public Service {
 
   std::unique_ptr<AdminApi> admin_;
   std::unique_ptr<Journal> journal_;
-  std::map<std::string, std::unique_ptr<Forwarder>> forwarders_;
+  std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<ReplayJobs> replays_;
   std::vector<std::unique_ptr<HttpSource>> sources_;
-  std::unique_ptr<AdminParts> parts_;
   std::string admin_address_;
   std::vector<std::string> ingest_addresses_;
+
+  std::mutex reload_mutex_;  // one reload at a time
+  mutable std::mutex state_mutex_;
+  ReloadState state_;  // guarded by state_mutex_; its config is what everybody else asks for
 
   std::mutex stop_mutex_;
   bool stopped_ = false;  // guarded by stop_mutex_
@@ -114,7 +124,9 @@ Status ServiceImpl::ListenAdmin() {
     draining_ = on;
     for (const auto& source : sources_) on ? source->Close() : source->Open();
   };
-  auto admin = AdminApi::Start(config_.admin, std::move(context));
+  context.reload_state = [this] { return state(); };
+  context.reload = [this] { return Reload(); };
+  auto admin = AdminApi::Start(config_->admin, std::move(context));
   if (!admin) return tl::unexpected(admin.error());
   admin_ = std::move(*admin);
   admin_address_ = admin_->address();
@@ -122,7 +134,7 @@ Status ServiceImpl::ListenAdmin() {
 }
 
 Status ServiceImpl::OpenJournal() {
-  JournalOptions options = config_.journal;
+  JournalOptions options = config_->journal;
   options.on_fatal = [this](const Error& error) {
     if (fatal_.exchange(true)) return;
     log::Error("Storing failed; nothing more is acknowledged and the process ends.",
@@ -135,42 +147,18 @@ Status ServiceImpl::OpenJournal() {
   return {};
 }
 
-// Where a target that has no place yet begins.
-Result<Sequence> ServiceImpl::StartOf(const TargetConfig& target) const {
-  if (journal_->places_lost() && target.start != TargetConfig::Start::kTime) {
-    return journal_->stored().first;
-  }
-  switch (target.start) {
-    case TargetConfig::Start::kBeginning:
-      // Only what this very journal ever had; a target added later would get old events that
-      // nobody asked for.
-      return journal_->created() ? journal_->stored().first : journal_->end();
-    case TargetConfig::Start::kNow: return journal_->end();
-    case TargetConfig::Start::kTime: return journal_->Find(target.start_time);
-  }
-  return journal_->end();
-}
-
 Status ServiceImpl::StartTargets() {
-  for (const TargetConfig& target : config_.targets) {
-    TargetSettings settings = target.settings;
-    const Result<Sequence> start = StartOf(target);
-    if (!start) return Fail("target \"" + settings.name + "\"", start.error());
-    settings.start = *start;
-    Result<Router> router = RouterOf(settings.name);
-    if (!router) return Fail("routes of target \"" + settings.name + "\"", router.error());
-    auto forwarder = Forwarder::Start(settings, std::move(*router), *journal_, RealClock());
-    if (!forwarder) return tl::unexpected(forwarder.error());
-    forwarders_.emplace(settings.name, std::move(*forwarder));
-  }
+  delivery_ = std::make_unique<Delivery>(*journal_);
+  if (const Status started = delivery_->Start(*config_); !started) return started;
   return journal_->PlacesAreTaken();
 }
 
 Status ServiceImpl::OpenReplays() {
   const auto find = [this](std::string_view name) -> std::optional<ReplayJobs::TargetParts> {
-    for (const TargetConfig& target : config_.targets) {
+    const std::shared_ptr<const Config> config = state().config;
+    for (const TargetConfig& target : config->targets) {
       if (target.settings.name != name) continue;
-      Result<Router> router = RouterOf(target.settings.name);
+      Result<Router> router = RouterOf(*config, target.settings.name);
       if (!router) return std::nullopt;
       return ReplayJobs::TargetParts{target.settings, std::move(*router)};
     }
@@ -185,12 +173,12 @@ Status ServiceImpl::OpenReplays() {
 Status ServiceImpl::StartSources() {
   // One memory for all: what one source may have is what all may have together.
   size_t in_flight = 0, body = 0;
-  for (const HttpSourceSettings& settings : config_.http_sources) {
+  for (const HttpSourceSettings& settings : config_->http_sources) {
     in_flight = std::max(in_flight, settings.limits.in_flight_bytes);
     body = std::max(body, settings.limits.body_bytes);
   }
   const auto budget = std::make_shared<net::ByteBudget>(in_flight, body);
-  for (const HttpSourceSettings& settings : config_.http_sources) {
+  for (const HttpSourceSettings& settings : config_->http_sources) {
     HttpSourceOptions options;
     options.budget = budget;
     options.quota = settings.quota;
@@ -201,7 +189,7 @@ Status ServiceImpl::StartSources() {
     options.tls = settings.tls;
     options.auth = settings.auth;
     WarnIfInTheClear(settings);
-    options.decode.cluster = config_.cluster;
+    options.decode.cluster = config_->cluster;
     options.closed = true;
     options.ready = [this]() -> Status {
       const Readiness readiness = GetReadiness();
@@ -220,13 +208,139 @@ Status ServiceImpl::StartSources() {
 
 void ServiceImpl::AttachAdmin() {
   std::map<std::string, Forwarder*> targets;
-  for (const auto& [name, forwarder] : forwarders_) targets.emplace(name, forwarder.get());
+  std::vector<std::shared_ptr<const void>> owners{config_};
+  for (const auto& [name, forwarder] : delivery_->targets()) {
+    targets.emplace(name, forwarder.get());
+    owners.push_back(forwarder);
+  }
   std::vector<const HttpSource*> sources;
   for (const auto& source : sources_) sources.push_back(source.get());
-  parts_.reset(new AdminParts{config_, *journal_, *replays_, std::move(targets), std::move(sources),
-                              [this] { return admin_->tls(); }});
-  for (const std::string& warning : Warnings(*parts_)) log::Warn(warning);
-  admin_->Attach(*parts_);
+  std::shared_ptr<const AdminParts> parts(
+      new AdminParts{*config_, *journal_, *replays_, std::move(targets), std::move(sources),
+                     [this] { return admin_->tls(); }, std::move(owners)});
+  for (const std::string& warning : Warnings(*parts)) log::Warn(warning);
+  admin_->Attach(std::move(parts));
+}
+
+// What is built and checked before anything changes, and what cannot fail any more after it.
+Status ServiceImpl::Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& plan) {
+  auto auth = AdminAuth::Create(fresh->admin);
+  if (!auth) return Fail("the admin listener", auth.error());
+  std::vector<std::pair<HttpSource*, std::shared_ptr<const HttpSource::Policy>>> policies;
+  for (const HttpSourceSettings& settings : fresh->http_sources) {
+    for (const auto& source : sources_) {
+      if (source->status().name != settings.name) continue;
+      auto policy = source->Prepare({settings.paths, settings.quota, settings.auth});
+      if (!policy) return tl::unexpected(policy.error());
+      policies.emplace_back(source.get(), std::move(*policy));
+    }
+  }
+  std::vector<std::string> begin = plan.added;
+  begin.insert(begin.end(), plan.changed.begin(), plan.changed.end());
+  auto prepared = delivery_->Prepare(*fresh, begin, plan.removed);
+  if (!prepared) return tl::unexpected(prepared.error());
+  if (const Status bounded = journal_->SetBounds(fresh->journal.streams); !bounded) return bounded;
+
+  log::Configure(fresh->log_level, fresh->log_format);
+  admin_->Use(std::move(*auth));
+  for (auto& [source, policy] : policies) source->Use(std::move(policy));
+  config_ = fresh;
+  {
+    const std::lock_guard lock(state_mutex_);
+    state_.config = std::move(fresh);
+  }
+  const Status changed =
+      delivery_->Change(std::move(*prepared), RealClock().Steady() + Forwarder::kStopGrace);
+  for (const auto* names : {&plan.changed, &plan.removed}) {
+    for (const std::string& name : *names) replays_->Renew(name);
+  }
+  AttachAdmin();
+  return changed;
+}
+
+ReloadReport ServiceImpl::TryReload() {
+  ReloadReport report;
+  const auto fail = [&](std::string code, std::string detail) {
+    report.code = std::move(code);
+    report.detail = std::move(detail);
+    return std::move(report);
+  };
+  if (damage_) return fail("damaged", "The journal is damaged and was not opened.");
+  if (phase_ != Phase::kServing) return fail("unavailable", "The service does not run now.");
+  if (!load_)
+    return fail("unavailable", "The service was started without a configuration to read.");
+  ConfigResult loaded = load_();
+  report.warnings = std::move(loaded.warnings);
+  if (!loaded.config) {
+    report.problems = std::move(loaded.problems);
+    return fail("invalid_config", "The configuration has " +
+                                      std::to_string(report.problems.size()) +
+                                      (report.problems.size() == 1 ? " problem" : " problems") +
+                                      "; what was there before stays in force.");
+  }
+  report.plan = PlanReload(*config_, *loaded.config);
+  if (!report.plan.refused.empty()) {
+    report.problems = report.plan.refused;
+    std::string keys;
+    for (const std::string& key : report.plan.fixed) keys += (keys.empty() ? "" : ", ") + key;
+    return fail("needs_restart",
+                "The configuration changes what cannot be changed while spoold "
+                "runs, so nothing of it is taken: " +
+                    keys + ".");
+  }
+  report.ok = true;
+  if (report.plan.keys.empty()) return report;
+  const Status swapped =
+      Swap(std::make_shared<const Config>(std::move(*loaded.config)), report.plan);
+  if (swapped) return report;
+  report.ok = false;
+  const bool kept = swapped.error().code == Code::kInvalid;
+  return fail(kept ? "invalid_config" : std::string(CodeName(swapped.error().code)),
+              "The configuration cannot be used: " + swapped.error().message + ".");
+}
+
+void ServiceImpl::Tell(const ReloadReport& report) {
+  constexpr size_t kToldMax = 20;
+  for (const ConfigProblem& warning : report.warnings) log::Warn(FormatPlace(warning));
+  if (report.ok) {
+    const auto count = [](const std::vector<std::string>& names) { return names.size(); };
+    if (report.plan.keys.empty()) {
+      log::Info("The configuration was read again and says what it said before.",
+                {{"revision", report.revision}});
+      return;
+    }
+    log::Info("The configuration was read again and is in force.",
+              {{"revision", report.revision},
+               {"settings", count(report.plan.keys)},
+               {"targets_added", count(report.plan.added)},
+               {"targets_changed", count(report.plan.changed)},
+               {"targets_removed", count(report.plan.removed)}});
+    return;
+  }
+  log::Error("The configuration was read again and is not taken; the old one stays in force.",
+             {{"code", report.code}, {"detail", report.detail}});
+  for (size_t i = 0; i < report.problems.size() && i < kToldMax; ++i) {
+    log::Error(FormatPlace(report.problems[i]));
+  }
+}
+
+ReloadReport ServiceImpl::Reload() {
+  const std::lock_guard lock(reload_mutex_);
+  ReloadReport report = TryReload();
+  const SystemTime now = RealClock().Now();
+  {
+    const std::lock_guard state_lock(state_mutex_);
+    if (report.ok && !report.plan.keys.empty()) {
+      ++state_.revision;
+      state_.since = now;
+    }
+    state_.last_ok = report.ok;
+    state_.last_error = report.detail;
+    if (report.ok) state_.last_success = now;
+    report.revision = state_.revision;
+  }
+  Tell(report);
+  return report;
 }
 
 Status ServiceImpl::Build() {
@@ -247,46 +361,40 @@ Status ServiceImpl::Build() {
   return {};
 }
 
-// All at once, so that one target that hangs takes no time from the others.
-void ServiceImpl::StopDelivery(SteadyTime deadline) {
-  std::vector<std::jthread> stopping;
-  for (const auto& [name, forwarder] : forwarders_) {
-    stopping.push_back(StartThread(
-        "stop-" + name,
-        [deadline, &forwarder = *forwarder](std::stop_token) { forwarder.Stop(deadline); }));
-  }
-  if (replays_) replays_->Stop(deadline);
-}
-
 void ServiceImpl::Stop(SteadyTime deadline) {
   const std::lock_guard lock(stop_mutex_);
   if (stopped_) return;
   stopped_ = true;
   phase_ = Phase::kStopping;
+  // One that has begun is done soon; any after it sees the phase. Not held further on: the admin
+  // API waits for its own threads.
+  { const std::lock_guard no_reload(reload_mutex_); }
   const SteadyTime now = RealClock().Steady();
   const Micros whole = std::max(deadline - now, Micros(0));
   for (const auto& source : sources_) source->Stop(now + whole * kSourcesPercent / 100);
-  StopDelivery(deadline - whole * kClosingPercent / 100);
+  const SteadyTime delivered = deadline - whole * kClosingPercent / 100;
+  if (delivery_) delivery_->Stop(delivered);
+  if (replays_) replays_->Stop(delivered);
   if (admin_) admin_->Stop(std::min(deadline, RealClock().Steady() + kAdminTime));
   sources_.clear();
-  parts_.reset();
   replays_.reset();
-  forwarders_.clear();
+  delivery_.reset();
   journal_.reset();
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Service>> Service::Start(Config config,
-                                                std::function<void(const Error&)> on_fatal) {
-  auto service =
-      std::make_unique<ServiceImpl>(std::move(config), std::move(on_fatal), std::nullopt);
+                                                std::function<void(const Error&)> on_fatal,
+                                                ConfigLoader load) {
+  auto service = std::make_unique<ServiceImpl>(std::move(config), std::move(on_fatal),
+                                               std::move(load), std::nullopt);
   if (const Status built = service->Build(); !built) return tl::unexpected(built.error());
   return service;
 }
 
 Result<std::unique_ptr<Service>> Service::ServeDamage(Config config, const Error& reason) {
-  auto service = std::make_unique<ServiceImpl>(std::move(config), nullptr, reason);
+  auto service = std::make_unique<ServiceImpl>(std::move(config), nullptr, nullptr, reason);
   if (const Status admin = service->ListenAdmin(); !admin) return tl::unexpected(admin.error());
   return service;
 }

@@ -260,12 +260,14 @@ int ReadCommandLine(int argc, char** argv, Options* options) {
   return 1 + (written ? 0 : kExitFailed);
 }
 
+ConfigResult ReadFiles(const Options& options) {
+  if (!options.config.empty()) return LoadConfig(options.config);
+  return EnvironmentConfig([](const char* name) -> const char* { return std::getenv(name); });
+}
+
 // 0 and the configuration, or the exit status.
 int ReadConfig(const Options& options, Config* config) {
-  ConfigResult result =
-      options.config.empty()
-          ? EnvironmentConfig([](const char* name) -> const char* { return std::getenv(name); })
-          : LoadConfig(options.config);
+  ConfigResult result = ReadFiles(options);
   for (const auto* problems : {&result.warnings, &result.problems}) {
     for (const ConfigProblem& problem : *problems)
       std::fputs(FormatProblem(problem).c_str(), stderr);
@@ -281,6 +283,20 @@ int ReadConfig(const Options& options, Config* config) {
     return kExitUsage;
   }
   return 0;
+}
+
+// As at the start.
+ConfigResult LoadAgain(const Options& options) {
+  ConfigResult result = ReadFiles(options);
+  if (!result.config) return result;
+  if (const Status applied = ApplyOverrides(options.overrides, &*result.config); !applied) {
+    ConfigProblem problem;
+    problem.file = "command line";
+    problem.message = applied.error().message;
+    result.problems.push_back(std::move(problem));
+    result.config.reset();
+  }
+  return result;
 }
 
 int ExplainFailure(const Config& config, const Error& error) {
@@ -335,7 +351,7 @@ int Serve(Service& service, const sigset_t& set) {
       return kExitStorage;
     }
     if (number == SIGHUP) {
-      log::Warn("SIGHUP is ignored: this version does not reload its configuration; restart it.");
+      static_cast<void>(service.Reload());  // it logs what came of it
       continue;
     }
     log::Info("Stopping as a signal asked.",
@@ -392,10 +408,13 @@ int Run(const Options& options) {
   FatalWatchdog().Start();
   StopWatchdog().Start();
   const pthread_t main_thread = pthread_self();
-  auto service = Service::Start(config, [main_thread](const Error&) {
-    FatalWatchdog().Arm(kExitStorage, kFatalExitTime);
-    pthread_kill(main_thread, SIGRTMIN);
-  });
+  auto service = Service::Start(
+      config,
+      [main_thread](const Error&) {
+        FatalWatchdog().Arm(kExitStorage, kFatalExitTime);
+        pthread_kill(main_thread, SIGRTMIN);
+      },
+      [options] { return LoadAgain(options); });
   if (!service && service.error().code == Code::kDamaged) {
     log::Error(
         "The journal is damaged and was left as it is; nothing is taken in or passed on. Stop "

@@ -31,7 +31,7 @@ struct Field {
 };
 using Fields = std::initializer_list<Field>;
 
-// Call once before threads start; text and info until then.
+// Any time, any thread: what is said from then on follows it. Text and info until then.
 void Configure(Level level, Format format);
 Result<Level> ParseLevel(std::string_view text);
 

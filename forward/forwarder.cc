@@ -66,7 +66,8 @@ class ForwarderImpl final : public Forwarder {
   Journal& journal_;
   const Clock& clock_;
   const std::unique_ptr<Sink> sink_;
-  const std::unique_ptr<Cursor> cursor_;
+  std::unique_ptr<Cursor> cursor_;  // the loop's; gone after Stop
+  const StreamSet streams_;         // of the cursor
   Pump pump_;
 
   std::mutex pause_order_;    // makes the record and the flag change as one
@@ -101,6 +102,7 @@ ForwarderImpl::ForwarderImpl(std::unique_ptr<Sink> sink, const TargetSettings& s
       clock_(clock),
       sink_(std::move(sink)),
       cursor_(std::move(cursor)),
+      streams_(cursor_->streams()),
       pump_(PumpOptionsOf(settings), journal, *cursor_, router_, *sink_, clock),
       paused_(paused) {}
 
@@ -113,6 +115,11 @@ void ForwarderImpl::Ring() {
 
 Status ForwarderImpl::SetPaused(bool paused) {
   const std::lock_guard order(pause_order_);
+  {
+    // Whoever takes this target over has read the record, or is going to.
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return Fail(Code::kCancelled, "the target is being stopped");
+  }
   const std::string key = "paused/" + settings_.name;
   Status stored = paused ? journal_.records().Put(key, "1") : journal_.records().Remove(key);
   if (!stored) return Fail("cannot record the pause of " + settings_.name, stored.error());
@@ -146,6 +153,7 @@ Status ForwarderImpl::SkipTo(Sequence to) {
 void ForwarderImpl::Stop(SteadyTime deadline) {
   std::call_once(stop_once_, [&] {
     {
+      const std::lock_guard order(pause_order_);
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
@@ -156,6 +164,7 @@ void ForwarderImpl::Stop(SteadyTime deadline) {
       cut_.request_stop();
     }
     thread_.join();
+    cursor_.reset();  // the pump refers to it and does not run any more
   });
 }
 
@@ -183,7 +192,7 @@ std::optional<SystemTime> ForwarderImpl::OldestFrom(Sequence place) const {
   const std::lock_guard lock(oldest_mutex_);
   if (oldest_ && oldest_at_ == place) return oldest_;
   oldest_.reset();
-  const auto page = journal_.NewReader(cursor_->streams())->Read(place, {.events_max = 1});
+  const auto page = journal_.NewReader(streams_)->Read(place, {.events_max = 1});
   if (page && !page->events.empty()) oldest_ = page->events.front().accepted;
   oldest_at_ = place;
   return oldest_;

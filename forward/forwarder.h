@@ -48,14 +48,16 @@ class Forwarder {
   // Stops within kStopGrace if Stop was not called.
   virtual ~Forwarder() = default;
   // The attempt under way may end by itself until `deadline` (of the steady clock), then it is cut;
-  // what was not answered is sent again after the next start. Joins the thread. Call once.
+  // what was not answered is sent again after the next start. Joins the thread and closes the
+  // cursor: it can be opened or removed then. What was paused before is recorded; whoever comes
+  // after is told kCancelled. status() and counters() go on answering. Further calls do nothing.
   virtual void Stop(SteadyTime deadline) = 0;
   static constexpr Millis kStopGrace{5000};
 
   virtual TargetStatus status() const = 0;
   virtual PumpCounters counters() const = 0;  // since the start
-  virtual Status Pause() = 0;                 // durable; the batch in hand is finished first
-  virtual Status Resume() = 0;                // durable; also ends a backoff or hold at once
+  virtual Status Pause() = 0;   // durable; the batch in hand is finished first; kCancelled as below
+  virtual Status Resume() = 0;  // durable; also ends a backoff or hold at once
   // Done by the forwarder's thread; cuts an attempt that is under way, whose events may have
   // arrived all the same. Errors as Cursor::SkipTo; kCancelled when stopping.
   virtual Status SkipTo(Sequence to) = 0;

@@ -16,6 +16,7 @@ struct RouteSettings {
   std::vector<RuleText> match;  // empty: everything
   std::vector<RuleText> drop;   // looked at first
   std::vector<std::string> to;
+  bool operator==(const RouteSettings&) const = default;
 };
 
 // How one route came out for one event.

@@ -25,6 +25,7 @@ struct QuotaLimits {
   double events_per_second = 0;  // 0: no limit
   double bytes_per_second = 0;   // of bodies after decompression; 0: no limit
   size_t requests = 0;           // between being read and being answered; 0: no limit
+  bool operator==(const QuotaLimits&) const = default;
   bool any() const { return events_per_second > 0 || bytes_per_second > 0 || requests > 0; }
 };
 

@@ -139,6 +139,23 @@ Status ReplayJob::Resume(std::optional<TargetParts> parts) {
   return {};
 }
 
+void ReplayJob::Renew(std::optional<TargetParts> parts) {
+  if (!parts) {
+    if (state() != ReplayState::kRunning) return;
+    const Status paused = Pause();
+    log::Warn(
+        "The target of a replay is not configured any more; it waits for it to come back.",
+        {{"replay", id_}, {"target", target_}, {"error", paused ? "" : paused.error().message}});
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;  // who starts it gives it its parts
+    renewed_ = std::move(parts);
+  }
+  Ring();
+}
+
 Status ReplayJob::Cancel() {
   {
     const std::lock_guard order(order_);
@@ -194,6 +211,7 @@ void ReplayJob::StartLoop() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = false;
+    renewed_.reset();
   }
   thread_ = StartThread("replay-" + id_, [this](std::stop_token) { Loop(); });
 }
@@ -230,6 +248,7 @@ std::optional<ReplayJob::End> ReplayJob::Work() {
   {
     const std::lock_guard lock(mutex_);
     job = status_;
+    if (renewed_) parts_ = std::exchange(renewed_, std::nullopt);
   }
   const auto match = CompileMatch(job.request);
   if (!match) return failed(match.error());
@@ -251,7 +270,7 @@ std::optional<ReplayJob::End> ReplayJob::Turn(Pump& pump) {
   while (true) {
     {
       const std::lock_guard lock(mutex_);
-      if (stopping_ || status_.state != ReplayState::kRunning) return std::nullopt;
+      if (stopping_ || status_.state != ReplayState::kRunning || renewed_) return std::nullopt;
       bell_ = false;
     }
     const Step step = pump.Run(cut_.get_token());

@@ -40,6 +40,8 @@ class ReplayJob {
   Status Pause();  // the batch in hand is finished by the thread
   // kConflict also without parts: a paused job waits for its target to come back.
   Status Resume(std::optional<TargetParts> parts);
+  // Goes on with other parts after the batch in hand; without any it is paused. Does not wait.
+  void Renew(std::optional<TargetParts> parts);
   Status Cancel();  // cuts the attempt under way, and waits a moment for the last counts
 
   // First BeginStop of all jobs, then EndStop, which lets the attempt under way end by itself
@@ -78,6 +80,7 @@ class ReplayJob {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable rung_;
   ReplayStatus status_;
+  std::optional<TargetParts> renewed_;  // for the loop to go on with
   bool bell_ = false;
   bool stopping_ = false;
   bool ended_ = true;       // no loop is running

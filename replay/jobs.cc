@@ -59,6 +59,7 @@ class ReplayJobsImpl final : public ReplayJobs {
   Status Pause(std::string_view id) override;
   Status Resume(std::string_view id) override;
   Status Cancel(std::string_view id) override;
+  void Renew(std::string_view target) override;
 
  private:
   using JobPtr = std::shared_ptr<ReplayJob>;
@@ -334,6 +335,12 @@ Status ReplayJobsImpl::Cancel(std::string_view id) {
   const auto job = Find(id);
   if (!job) return tl::unexpected(job.error());
   return (*job)->Cancel();
+}
+
+void ReplayJobsImpl::Renew(std::string_view target) {
+  for (const JobPtr& job : All()) {
+    if (job->target() == target) job->Renew(find_target_(target));
+  }
 }
 
 }  // namespace

@@ -94,6 +94,9 @@ class ReplayJobs {
   virtual Status Pause(std::string_view id) = 0;  // kNotFound; kConflict when already ended
   virtual Status Resume(std::string_view id) = 0;
   virtual Status Cancel(std::string_view id) = 0;
+  // After the configuration of a target has changed: its jobs finish the batch in hand and go on
+  // with what FindTarget gives now. Where that is nothing they are paused. Does not wait.
+  virtual void Renew(std::string_view target) = 0;
 };
 
 }  // namespace spool

@@ -201,9 +201,9 @@ Status Janitor::TrimByAgeAndSize(StreamState& stream, SystemTime now, bool& more
   Sweep sweep = Begin(stream);
   RetentionView view;
   view.settled = sweep.settled;
-  view.age_max = stream.options.age_max;
-  view.bytes_max = stream.options.bytes_max;
-  view.when_full = stream.options.when_full;
+  view.age_max = stream.age_max;
+  view.bytes_max = stream.bytes_max;
+  view.when_full = stream.when_full;
   view.now = now;
   bool full = false;
   const char* cause = "";
@@ -236,8 +236,8 @@ Status Janitor::TrimForDisk(SystemTime now) {
     const Sweep& sweep = sweeps[i];
     oldest[i].reset();
     if (!sweep.oldest) return;
-    oldest[i] = DiskCandidate{sweep.oldest->accepted, sweep.OldestIsSettled(),
-                              sweep.stream->options.when_full};
+    oldest[i] =
+        DiskCandidate{sweep.oldest->accepted, sweep.OldestIsSettled(), sweep.stream->when_full};
   };
   for (const auto& stream : state_.streams) {
     sweeps.push_back(Begin(*stream));

@@ -276,7 +276,7 @@ void Journal::Append(std::vector<Event> events, std::string_view origin, AppendD
       return done(Fail(Code::kInvalid, "there is no such stream"));
     }
     const StreamState& stream = *state.streams[event.stream.value];
-    if (!state.volume->Takes(stream.options.when_full)) {
+    if (!state.volume->Takes(stream.when_full)) {
       return done(Fail(Code::kFull, "the volume has less free space than the reserve"));
     }
     if (stream.full) {
@@ -466,9 +466,9 @@ std::vector<StreamStatus> Journal::Streams() const {
     status.evicted = stream->trim.ordinal;
     status.end = stream->end;
     status.expired = stream->expired;
-    status.age_max = stream->options.age_max;
-    status.bytes_max = stream->options.bytes_max;
-    status.when_full = stream->options.when_full;
+    status.age_max = stream->age_max;
+    status.bytes_max = stream->bytes_max;
+    status.when_full = stream->when_full;
     all.push_back(std::move(status));
   }
   return all;
@@ -540,6 +540,20 @@ Result<Sequence> Journal::Impl::SnapshotTo(const std::string& dir) const {
 }
 ScrubStatus Journal::Scrub() const { return impl_->scrubber->status(); }
 Status Journal::RunScrub() { return impl_->scrubber->RunOnce(); }
+Status Journal::SetBounds(const std::vector<StreamOptions>& streams) {
+  const auto& open = impl_->state.streams;
+  const auto find = [&](const StreamOptions& bounds) {
+    return std::find_if(open.begin(), open.end(), [&](const auto& stream) {
+      return stream->configured && stream->options.name == bounds.name;
+    });
+  };
+  for (const StreamOptions& bounds : streams) {
+    if (find(bounds) != open.end()) continue;
+    return Fail(Code::kNotFound, "the stream '" + bounds.name + "' is not open");
+  }
+  for (const StreamOptions& bounds : streams) (*find(bounds))->SetBounds(bounds);
+  return {};
+}
 Status Journal::RunRetention() { return impl_->janitor->RunOnce(); }
 
 }  // namespace spool

@@ -246,6 +246,11 @@ class Journal {
   // is wrong with chunks is in Scrub().
   Status RunScrub();
 
+  // Age, size and what happens when full of streams that were opened with the journal, by name:
+  // they count from the next append and the next pass of retention on. kNotFound for a stream that
+  // was not among its options, then nothing is changed.
+  Status SetBounds(const std::vector<StreamOptions>& streams);
+
   // One pass of retention now, as the janitor's thread does once a second.
   Status RunRetention();
 

@@ -1,6 +1,7 @@
 // What the parts of the journal share. Known to spool/*.cc alone.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -32,7 +33,10 @@ struct Trim {
 struct StreamState {
   StreamId id;
   FamilyId family;
-  StreamOptions options;
+  StreamOptions options;  // as opened; the three bounds that may change meanwhile are these:
+  std::atomic<Micros> age_max{Micros(0)};
+  std::atomic<uint64_t> bytes_max{0};
+  std::atomic<WhenFull> when_full{WhenFull::kReject};
   bool configured = false;
   std::atomic<bool> full{false};
   std::atomic<uint64_t> needed_bytes{0};  // of what some target still needs, as last looked at
@@ -47,6 +51,12 @@ struct StreamState {
   std::optional<SystemTime> newest;
   std::optional<SystemTime> oldest;
   Expired expired;
+
+  void SetBounds(const StreamOptions& bounds) {
+    age_max = bounds.age_max;
+    bytes_max = bounds.bytes_max;
+    when_full = bounds.when_full;
+  }
 };
 
 struct CursorData {

@@ -74,6 +74,7 @@ Status LoadStreams(JournalState& state) {
     auto stream = std::make_unique<StreamState>();
     stream->id = {static_cast<uint8_t>(i)};
     stream->options = all[i];
+    stream->SetBounds(all[i]);
     stream->configured = i < configured;
     stream->family = state.store->Family(std::string(kFamilyPrefix) + all[i].name);
     if (auto loaded = LoadStream(state, *stream); !loaded) return loaded;

@@ -10,6 +10,7 @@
 #include "app/ctl/completion.h"
 #include "app/ctl/contexts.h"
 #include "app/ctl/replicas.h"
+#include "app/ctl/config_cli.h"
 #include "app/ctl/text.h"
 #include "base/time_text.h"
 
@@ -38,6 +39,7 @@ struct Arguments : Chosen, Where {
   std::string rate;
   bool client_only = false;
   bool accept_loss = false;
+  ConfigArguments config;
 };
 
 CLI::Option* AddTime(CLI::App& command, const char* flag, std::string& into, const char* what) {
@@ -308,12 +310,9 @@ void AddRest(CLI::App& app, Arguments& args) {
       ->add_option("NAME", args.name, "the source")
       ->required();
   CLI::App* config = AddNoun(app, "config", "Configuration");
-  CLI::App* validate = config->add_subcommand("validate", "Check files without a running spoold");
-  validate->add_option("FILE|DIR", args.names, "configuration files or directories")->required();
-  validate->footer("Example:\n  spoolctl config validate /etc/spool/spool.yaml");
-  validate->callback([&args] {
-    args.run_local = [&args](Printer& out) { return ConfigValidate(out, args.names); };
-  });
+  AddConfigCommands(
+      *config, args.config, [&args](auto run) { args.run = std::move(run); },
+      [&args](auto run) { args.run_local = std::move(run); });
   CLI::App* node = AddNoun(app, "node", "This spoold as a whole");
   AddDrain(*node, args);
   AddCommand(*node, "snapshot", "Copy the journal as of now, to restore it elsewhere",

@@ -96,7 +96,11 @@ Outcome<std::string> Client::Call(const char* method, const std::string& path,
     return tl::unexpected<Failure>(Unreachable(*answer.error, timeout));
   }
   if (answer.status < 200 || answer.status > 299) {
-    return tl::unexpected<Failure>(Problem(answer.status, answer.content_type, answer.body));
+    Failure failure = Problem(answer.status, answer.content_type, answer.body);
+    if (answer.content_type.starts_with("application/problem+json")) {
+      failure.problem = std::move(answer.body);
+    }
+    return tl::unexpected<Failure>(std::move(failure));
   }
   if (answer.body_cut) {
     return tl::unexpected<Failure>(

@@ -80,8 +80,21 @@ int SourceLs(Session& session);
 int SourceInfo(Session& session, const std::string& name);
 Table SourceTable(std::span<const Json> sources, bool wide);
 
-// Local; needs no server.
+// config.cc and its neighbours; those with a Printer alone need no server.
 int ConfigValidate(Printer& out, const std::vector<std::string>& paths);
+int ConfigSchemaText(Printer& out);
+// Prints the configuration that an exporter's file makes.
+int ConfigImport(Printer& out, const std::string& path);
+// Runs the tests that are in it: kFailed when one fails.
+int ConfigTestFile(Printer& out, const std::string& path);
+// The same, and what would change for the last `events` that are stored. Also kBadConfig.
+int ConfigTestHistory(Session& session, const std::string& path, uint64_t events);
+int ConfigShow(Session& session);  // what is in force
+int ConfigShowFile(Printer& out, const std::string& path);
+// What would change if the running spoold read `path`: kDone when nothing, kFailed when something.
+int ConfigDiff(Session& session, const std::string& path);
+// kBadConfig when the new configuration has problems, kFailed when it needs a restart.
+int ConfigReload(Session& session);
 // Into a directory on the server's side.
 int NodeSnapshot(Session& session, const std::string& dir);
 // Of a directory that no spoold uses. kFailed when something is damaged.

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "app/ctl/commands.h"
+#include "app/ctl/config_problems.h"
 #include "app/ctl/text.h"
 
 namespace spool::ctl {
@@ -22,18 +23,15 @@ std::string ToJson(const std::vector<ConfigProblem>& problems) {
   return "[" + array + "]";
 }
 
-// Problems quote the file, which may hold anything; its lines stay lines.
-std::string VisibleLines(const std::string& text) {
-  std::string out;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    out += (at == 0 ? "" : "\n") + Visible(std::string_view(text).substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
-}
-
 }  // namespace
+
+void TellProblems(Printer& out, const std::vector<ConfigProblem>& problems) {
+  for (const ConfigProblem& problem : problems) {
+    std::string text = FormatProblem(problem);
+    while (text.ends_with('\n')) text.pop_back();
+    out.Note(VisibleLines(text));
+  }
+}
 
 int ConfigValidate(Printer& out, const std::vector<std::string>& paths) {
   std::vector<ConfigProblem> errors;
@@ -58,13 +56,8 @@ int ConfigValidate(Printer& out, const std::vector<std::string>& paths) {
     out.One(*json, {"config", "configs", "ok", nullptr}, nullptr);
     return ok ? kDone : kBadConfig;
   }
-  for (const auto* problems : {&errors, &warnings}) {
-    for (const ConfigProblem& problem : *problems) {
-      std::string text = FormatProblem(problem);
-      while (text.ends_with('\n')) text.pop_back();
-      out.Note(VisibleLines(text));
-    }
-  }
+  TellProblems(out, errors);
+  TellProblems(out, warnings);
   const std::string sums = (errors.empty() ? "" : Count(errors.size(), "error")) +
                            (errors.empty() || warnings.empty() ? "" : ", ") +
                            (warnings.empty() ? "" : Count(warnings.size(), "warning"));

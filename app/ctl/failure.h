@@ -24,7 +24,8 @@ struct Failure {
   std::string next;     // what to do about it; may be empty
   std::string code;     // stable word with a page in docs/errors; empty: follows from the exit
   bool timed_out = false;
-  bool too_large = false;  // the answer was: ask for less at once
+  bool too_large = false;    // the answer was: ask for less at once
+  std::string problem = {};  // the API's whole answer, JSON; may be empty
 };
 
 // A value, or how the command ends without it.

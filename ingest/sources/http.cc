@@ -115,6 +115,26 @@ class HttpSource::Decoders {
   std::vector<std::unique_ptr<Decoder>> idle_;  // guarded by mutex_
 };
 
+class HttpSource::Policy {
+ public:
+  Policy(HttpSourceRules rules, std::unique_ptr<const HttpAuth> made_auth,
+         std::shared_ptr<Quota> shared_quota)
+      : paths(std::move(rules.paths)),
+        limits(rules.quota),
+        auth(std::move(made_auth)),
+        quota(std::move(shared_quota)) {}
+
+  bool Serves(const std::string& path) const {
+    const auto& served = paths.empty() ? KnownPaths() : paths;
+    return std::find(served.begin(), served.end(), path) != served.end();
+  }
+
+  const std::vector<std::string> paths;
+  const QuotaLimits limits;
+  const std::unique_ptr<const HttpAuth> auth;
+  const std::shared_ptr<Quota> quota;
+};
+
 const std::vector<std::string>& HttpSource::KnownPaths() {
   static const auto* const paths = new std::vector<std::string>{"/v1/events", "/events", "/audit"};
   return *paths;
@@ -132,25 +152,17 @@ HttpSource::HttpSource(HttpSourceOptions options, Journal& journal)
       }()),
       journal_(journal),
       decoders_(std::make_unique<Decoders>(options_.decode)),
-      quota_(options_.quota),
       counters_(std::make_shared<Counters>()),
       open_(!options_.closed) {}
 
 HttpSource::~HttpSource() { Stop(options_.clock->Steady()); }
 
 Status HttpSource::Start() {
-  for (const std::string& path : options_.paths) {
-    const auto& known = KnownPaths();
-    if (std::find(known.begin(), known.end(), path) == known.end()) {
-      return Fail(Code::kInvalid,
-                  "source " + options_.name + ": " + path + " is not a path of an http source");
-    }
-  }
   const std::lock_guard lock(mutex_);
   if (server_) return Fail(Code::kConflict, "source " + options_.name + " is started already");
-  auto auth = HttpAuth::Create(options_.auth, options_.clock);
-  if (!auth) return Fail("source " + options_.name, auth.error());
-  auth_ = std::move(*auth);
+  auto policy = Prepare({options_.paths, options_.quota, options_.auth});
+  if (!policy) return tl::unexpected(policy.error());
+  Use(std::move(*policy));
   net::HttpServerOptions server;
   server.name = "in-" + options_.name.substr(0, 9);
   server.address = options_.address;
@@ -167,6 +179,32 @@ Status HttpSource::Start() {
   server_ = std::move(*started);
   log::Info("The source listens.", {{"source", options_.name}, {"address", server_->address()}});
   return {};
+}
+
+Result<std::shared_ptr<const HttpSource::Policy>> HttpSource::Prepare(HttpSourceRules rules) const {
+  for (const std::string& path : rules.paths) {
+    const auto& known = KnownPaths();
+    if (std::find(known.begin(), known.end(), path) == known.end()) {
+      return Fail(Code::kInvalid,
+                  "source " + options_.name + ": " + path + " is not a path of an http source");
+    }
+  }
+  auto auth = HttpAuth::Create(rules.auth, options_.clock);
+  if (!auth) return Fail("source " + options_.name, auth.error());
+  const auto now = policy();
+  std::shared_ptr<Quota> quota =
+      now && now->limits == rules.quota ? now->quota : std::make_shared<Quota>(rules.quota);
+  return std::make_shared<const Policy>(std::move(rules), std::move(*auth), std::move(quota));
+}
+
+void HttpSource::Use(std::shared_ptr<const Policy> policy) {
+  const std::lock_guard lock(policy_mutex_);
+  policy_.swap(policy);  // what it was goes when the last request that has it is done
+}
+
+std::shared_ptr<const HttpSource::Policy> HttpSource::policy() const {
+  const std::lock_guard lock(policy_mutex_);
+  return policy_;
 }
 
 void HttpSource::Stop(SteadyTime deadline) {
@@ -229,14 +267,9 @@ tl::expected<Decoded, Refusal> HttpSource::Try(const Incoming& incoming,
   return decoded;
 }
 
-bool HttpSource::Serves(const std::string& path) const {
-  const auto& paths = options_.paths.empty() ? KnownPaths() : options_.paths;
-  return std::find(paths.begin(), paths.end(), path) != paths.end();
-}
-
 std::optional<net::HttpResponse> HttpSource::Admit(const net::HttpRequest& request) const {
   if (request.path == "/health" || request.path == "/ready") return std::nullopt;
-  auto refusal = auth_->Refuse(request);
+  auto refusal = policy()->auth->Refuse(request);
   static log::Limiter limiter;
   if (uint64_t held_back = 0; refusal && limiter.Allow(&held_back)) {
     log::Warn("A request without the right credentials was refused.", {{"source", options_.name},
@@ -257,7 +290,7 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
   }
   counters_->requests.fetch_add(1, std::memory_order_relaxed);
   counters_->bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
-  if (Serves(request.path)) {
+  if (policy()->Serves(request.path)) {
     if (request.method == "POST" && open_) {
       Take(std::move(request), responder);
       return;
@@ -306,7 +339,7 @@ net::HttpResponse HttpSource::Handshake(const net::HttpRequest& request) const {
   net::HttpResponse response;
   response.headers.emplace_back("Allow", "POST, OPTIONS");
   if (request.Header("webhook-request-origin").empty()) return response;
-  const double events = options_.quota.events_per_second;
+  const double events = policy()->limits.events_per_second;
   response.headers.emplace_back("WebHook-Allowed-Origin", "*");
   response.headers.emplace_back(
       "WebHook-Allowed-Rate",
@@ -328,9 +361,10 @@ net::HttpResponse HttpSource::OverQuota(const Quota::Refused& refused) {
 
 void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder) {
   std::shared_ptr<Quota::Place> place;  // until the answer
-  if (options_.quota.any()) {
+  const auto policy = this->policy();
+  if (policy->limits.any()) {
     const SteadyTime now = options_.clock->Steady();
-    if (const auto refused = quota_.Admit(request.body.size(), now, &place)) {
+    if (const auto refused = policy->quota->Admit(request.body.size(), now, &place)) {
       responder.Send(OverQuota(*refused));
       return;
     }
@@ -356,9 +390,9 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
                                   .admit = admit},
                                  &quarantine);
   decoders_->Return(std::move(decoder));
-  if (options_.quota.events_per_second > 0) {
+  if (policy->limits.events_per_second > 0) {
     // Also what is refused for its events has cost the work of a look at them.
-    quota_.PayEvents(decoded ? decoded->events.size() : 1, options_.clock->Steady());
+    policy->quota->PayEvents(decoded ? decoded->events.size() : 1, options_.clock->Steady());
   }
   const size_t bytes = request.body.size();
   std::string().swap(request.body);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "ingest/decode.h"
 #include "ingest/quota.h"
 #include "ingest/source.h"
@@ -43,8 +44,17 @@ struct HttpSourceOptions {
   bool closed = false;
 };
 
+// What of an http source may change while it listens.
+struct HttpSourceRules {
+  std::vector<std::string> paths;  // as in HttpSourceOptions
+  QuotaLimits quota;
+  HttpAuthOptions auth;
+};
+
 class HttpSource : public Source {
  public:
+  class Policy;  // HttpSourceRules, ready for use
+
   // Every path this source can serve.
   static const std::vector<std::string>& KnownPaths();
 
@@ -59,6 +69,12 @@ class HttpSource : public Source {
   void Open() { open_ = true; }
   // From now on answers events with 503 "not_ready", until Open. Any thread.
   void Close() { open_ = false; }
+  // Makes ready what Use takes. Errors as Start: kInvalid for a path that is not known or a token
+  // that cannot be read. Any thread.
+  Result<std::shared_ptr<const Policy>> Prepare(HttpSourceRules rules) const;
+  // From the next request on. A quota that stays the same goes on, another one begins full. Any
+  // thread.
+  void Use(std::shared_ptr<const Policy> policy);
   // Answers what has begun, also what still waits for the journal, or cuts it at the deadline.
   void Stop(SteadyTime deadline) override;
   SourceStatus status() const override;
@@ -85,17 +101,18 @@ class HttpSource : public Source {
               const net::HttpResponder& responder);
   net::HttpResponse OverQuota(const Quota::Refused& refused);
   net::HttpResponse Handshake(const net::HttpRequest& request) const;
-  bool Serves(const std::string& path) const;
+  std::shared_ptr<const Policy> policy() const;
 
   const HttpSourceOptions options_;
   Journal& journal_;
   const std::unique_ptr<Decoders> decoders_;
-  Quota quota_;
   // Shared with answers under way, which may outlive a stopped source.
   const std::shared_ptr<Counters> counters_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> open_;
-  std::unique_ptr<const HttpAuth> auth_;  // set before the server runs
+
+  mutable std::mutex policy_mutex_;
+  std::shared_ptr<const Policy> policy_;  // guarded by policy_mutex_; set before the server runs
 
   mutable std::mutex mutex_;
   std::unique_ptr<net::HttpServer> server_;  // guarded by mutex_

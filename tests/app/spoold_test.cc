@@ -149,7 +149,7 @@ TEST(Spoold, RunsWithoutAConfigurationAndStopsOnSigterm) {
   const auto mode = std::filesystem::status(dir / "data").permissions();
   EXPECT_EQ(mode & std::filesystem::perms::others_all, std::filesystem::perms::none);
   spoold.Signal(SIGHUP);
-  EXPECT_TRUE(spoold.WaitFor("SIGHUP"));
+  EXPECT_TRUE(spoold.WaitFor("says what it said before"));
   spoold.Signal(SIGTERM);
   EXPECT_EQ(spoold.Wait(), 0) << spoold.output();
   EXPECT_NE(spoold.output().find("Stopped"), std::string::npos) << spoold.output();

@@ -223,6 +223,8 @@ class Examples : public ::testing::Test {
     Replace(line, "localhost:8080", ingest_);
     Replace(line, "localhost:8081", admin_);
     Replace(line, "/etc/spool/spool.yaml", dir_ / "good.yaml");
+    Replace(line, "exporter.yaml", SourceDir() + "/tests/golden/import/configmap.yaml");
+    Replace(line, "> spool.yaml", "> imported.yaml");
     Replace(line, "/var/lib/spool/snapshots/monday", dir_ / ("monday-" + std::to_string(++days_)));
     Replace(line, "/var/lib/spool", copy());
     for (const std::string target : {"kafka", "servicenow"}) {

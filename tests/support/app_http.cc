@@ -166,10 +166,11 @@ TargetConfig WebhookTarget(const std::string& name, const std::string& url) {
   return target;
 }
 
-RunningService::RunningService(Config config) {
-  auto service = Service::Start(std::move(config), [](const Error& error) {
-    ADD_FAILURE() << "a storage error: " << error.message;
-  });
+RunningService::RunningService(Config config, ConfigLoader load) {
+  auto service = Service::Start(
+      std::move(config),
+      [](const Error& error) { ADD_FAILURE() << "a storage error: " << error.message; },
+      std::move(load));
   EXPECT_TRUE(service.has_value()) << service.error().message;
   if (service) service_ = std::move(*service);
 }

@@ -81,7 +81,7 @@ TargetConfig WebhookTarget(const std::string& name, const std::string& url);
 // A service that is stopped at the end. A start that fails fails the test.
 class RunningService {
  public:
-  explicit RunningService(Config config);
+  explicit RunningService(Config config, ConfigLoader load = {});
   ~RunningService();
   void Stop();
   bool ok() const { return service_ != nullptr; }
