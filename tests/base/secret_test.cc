@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/secret_times.h"
+
 namespace spool {
 namespace {
 
@@ -23,6 +25,22 @@ class SecretTest : public testing::Test {
   std::string dir_;
   std::string path_;
 };
+
+TEST_F(SecretTest, ItIsKnownWhenOneWasReadLast) {
+  const auto time = [this]() -> SystemTime {
+    for (const auto& [where, read] : SecretTimes()) {
+      if (where == "file:" + path_) return read;
+    }
+    return {};
+  };
+  EXPECT_FALSE(Secret::FromFile(path_).Read().has_value());
+  EXPECT_EQ(time(), SystemTime());
+  Write("s3cret");
+  const SystemTime before = RealClock().Now();
+  ASSERT_TRUE(Secret::FromFile(path_).Read().has_value());
+  EXPECT_GE(time(), before);
+  EXPECT_LE(time(), RealClock().Now());
+}
 
 TEST_F(SecretTest, AFileIsReadWithoutItsTrailingLineEnds) {
   Write(" s3cret with space \r\n\n");

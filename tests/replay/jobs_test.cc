@@ -372,8 +372,14 @@ TEST_F(ReplayTest, TheOldestEndedJobsAreForgotten) {
     ids.push_back(Start(Range(1)));
     AwaitState(ids.back(), ReplayState::kDone);
   }
+  // What they did stays counted until the next start.
+  ASSERT_EQ(jobs_->Totals().size(), 1u);
+  EXPECT_EQ(jobs_->Totals()[0].target, "files");
+  EXPECT_EQ(jobs_->Totals()[0].delivered, 6 * jobs_->List()[0].delivered);
+  EXPECT_GT(jobs_->Totals()[0].delivered, 0u);
   StopJobs();
   OpenJobs({.kept_max = 3});
+  EXPECT_EQ(jobs_->Totals()[0].delivered, 0u);
   const auto list = jobs_->List();
   ASSERT_EQ(list.size(), 3u);
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(list[i].id, ids[5 - i]);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "spool/chunk.h"
+#include "spool/journal_errors.h"
 #include "spool/watermark.h"
 #include "tests/support/journal_fixture.h"
 #include "tests/support/raw_store.h"
@@ -193,7 +194,10 @@ TEST_F(Sound, AnOperatorCanSkipADamagedChunkAndOnlyThat) {
   RawStore(options.dir).Change("stream:b", 0, [](std::string& value) { value[2] ^= 0x40; });
   // The oldest chunk is looked at by every start, which is no reason for the others to stand still.
   Open();
+  const auto reads = [] { return JournalErrors()[static_cast<size_t>(JournalOp::kRead)]; };
+  const uint64_t before = reads();
   EXPECT_EQ(journal->NewReader(Only("b"))->Read({1}, {}).error().code, Code::kDamaged);
+  EXPECT_EQ(reads(), before + 1);
   EXPECT_EQ(ReadAll(Only("a")).size(), 2u);
   journal.reset();
   RawStore(options.dir).Change("stream:b", 0, [](std::string& value) { value[2] ^= 0x40; });
