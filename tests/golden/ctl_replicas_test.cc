@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "app/ctl/contexts.h"
+#include "app/ctl/json.h"
 #include "tests/support/ctl_test.h"
 
 namespace spool::testing {
