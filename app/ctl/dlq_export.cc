@@ -24,6 +24,10 @@ class Export {
   // Where lines go; empty: stdout.
   Outcome<int> Open(const std::string& path) {
     if (path.empty() || path == "-") return kDone;
+    if (session_.out.merge() != nullptr) {
+      return End(kUsage, "several replicas cannot write one file at once",
+                 "leave FILE out and redirect, or name one with --server");
+    }
     file_.reset(std::fopen(path.c_str(), "wx"));
     if (file_) return kDone;
     const bool there = errno == EEXIST;
@@ -62,7 +66,7 @@ class Export {
     while (letter->ends_with('\n')) letter->pop_back();
     ++letters_;
     if (!file_) {
-      session_.out.Line(session_.out.Safe(*std::move(letter)));
+      session_.out.JsonLine(*letter);
       return kDone;
     }
     *letter += '\n';

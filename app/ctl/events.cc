@@ -280,13 +280,16 @@ int EventsGet(Session& session, const std::string& name, const EventQuery& query
     return session.End(failure);
   }
   while (event->ends_with('\n')) event->pop_back();
-  if (session.out.merge() == nullptr &&
-      (!session.out.format_given() || session.out.format() == Format::kJson)) {
+  if (!session.out.format_given() || session.out.format() == Format::kJson) {
     session.out.Pretty(*event);
     return kDone;
   }
-  if (session.out.merge() == nullptr && session.out.format() == Format::kYaml) {
+  if (session.out.format() == Format::kYaml) {
     const Result<Json> json = Json::Parse(*event);
+    if (json && session.out.merge() != nullptr) {
+      session.out.One(*json, {"event", "events", "id", nullptr}, nullptr);
+      return kDone;
+    }
     session.out.Raw(json ? json->Yaml() : session.out.Safe(*event) + "\n");
     return kDone;
   }

@@ -167,7 +167,7 @@ void Show(Session& session, const Json& explanation) {
   if (out.format() == Format::kName) {
     const Json event = explanation["event"];
     const std::string sequence = event["sequence"].Text();
-    out.Line("event/" + Visible(sequence.empty() ? event["id"].Text() : sequence));
+    out.Raw("event/" + Visible(sequence.empty() ? event["id"].Text() : sequence) + "\n");
     return;
   }
   out.One(explanation, {"event", "events", "id", nullptr}, [&] { return Page(explanation, out); });
@@ -245,7 +245,7 @@ int ExplainFile(Session& session, const Wish& wish) {
   const std::vector<Json> items = (*answer)["items"].items();
   if (items.empty()) session.out.Note("there is no event in it");
   for (size_t i = 0; i < items.size(); ++i) {
-    if (i > 0 && session.out.human()) session.out.Raw("\n");
+    if (i > 0 && session.out.human() && session.out.merge() == nullptr) session.out.Raw("\n");
     Show(session, items[i]);
   }
   if (const uint64_t all = (*answer)["events"].Number(); all > items.size()) {

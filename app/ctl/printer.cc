@@ -127,7 +127,18 @@ std::string Printer::Safe(std::string json) const {
   return terminal_ ? VisibleJson(json) : std::move(json);
 }
 
-void Printer::Pretty(const std::string& json) { Line(Safe(PrettyJson(json))); }
+void Printer::Pretty(const std::string& json) {
+  std::string text = Safe(PrettyJson(json));
+  if (merge_) {
+    const Result<Json> value = Json::Parse(json);
+    return merge_->AddOne(value ? *value : Json(), View(), text + "\n");
+  }
+  Line(text);
+}
+
+void Printer::JsonLine(const std::string& json) {
+  Raw(Safe(merge_ ? merge_->WithName(json) : json) + "\n");
+}
 
 void Printer::BeginReplica(const std::string& name) {
   if (!merge_) merge_ = std::make_unique<ReplicaMerge>();

@@ -61,9 +61,11 @@ class Printer {
   void Did(const Json& item, std::string_view type, std::string_view name, std::string_view what);
 
   void Pretty(const std::string& json);  // one JSON value, laid out
-  void Line(std::string_view text);      // stdout, as it is, and a line end
-  void Raw(std::string_view text);       // stdout, as it is
-  void Flush();                          // so that a follower sees what there is
+  // An object on a line of its own, at once; of one of several replicas with its name in it.
+  void JsonLine(const std::string& json);
+  void Line(std::string_view text);  // stdout, as it is, and a line end
+  void Raw(std::string_view text);   // stdout, as it is
+  void Flush();                      // so that a follower sees what there is
   // Replaces the terminal's last line by `line`, which stays open; empty: clears it.
   void Draw(const std::string& line);
   void Note(std::string_view text);   // stderr

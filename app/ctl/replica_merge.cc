@@ -52,6 +52,10 @@ std::vector<Failure> ReplicaMerge::TakeFailures() {
   return out;
 }
 
+std::string ReplicaMerge::WithName(const std::string& object) const {
+  return WithReplica(object, name_);
+}
+
 std::string ReplicaMerge::Prefixed(std::string_view text) const {
   std::string out;
   for (size_t at = 0; at <= text.size();) {

@@ -28,6 +28,8 @@ class ReplicaMerge {
   void AddFailure(const Failure& failure) { failures_.push_back(failure); }
   std::vector<Failure> TakeFailures();
 
+  // The object's text with the replica as its first member.
+  std::string WithName(const std::string& object) const;
   // "spool-0: " before every line.
   std::string Prefixed(std::string_view text) const;
   // Prints everything. `out` must not merge any more.

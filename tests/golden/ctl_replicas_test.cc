@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "app/ctl/contexts.h"
+#include "app/ctl/json.h"
 #include "tests/support/ctl_test.h"
 
 namespace spool::testing {
@@ -113,6 +114,33 @@ TEST_F(Replicas, EventsAreMergedByTimeAndTheNewestAreKept) {
   const CtlResult follow = With({"events", "tail", "--server", both()});
   EXPECT_EQ(follow.exit, 2);
   EXPECT_THAT(follow.err, HasSubstr("one replica at a time can be followed"));
+}
+
+// What comes as raw JSON from one server is JSON from several too.
+TEST_F(Replicas, SingleThingsAndExportsStayJson) {
+  for (FakeAdmin* admin : {&admin_, &second_}) {
+    admin->On("GET /api/v1/events/7", 200, R"({"id":"e7","sequence":"7"})");
+    admin->On("GET /api/v1/dead-letters", 200, R"({"items":[{"id":"kafka-1"}],"next":null})");
+    admin->On("GET /api/v1/dead-letters/kafka-1", 200, R"({"id":"kafka-1","event":{"n":1}})");
+  }
+  const CtlResult event = With({"events", "get", "7", "-o", "json", "--server", both()});
+  const auto parsed = ctl::Json::Parse(event.out);
+  ASSERT_TRUE(parsed) << event.out;
+  ASSERT_EQ(parsed->items().size(), 2u);
+  EXPECT_EQ(parsed->items()[1]["replica"].Text(), Host(second_));
+  EXPECT_EQ(parsed->items()[1]["id"].Text(), "e7");
+  const CtlResult shown = With({"events", "get", "7", "--server", both()});
+  EXPECT_THAT(shown.out, HasSubstr("REPLICA " + Host(second_) + "\n{\n  \"id\": \"e7\""));
+  const CtlResult yaml = With({"events", "get", "7", "-o", "yaml", "--server", both()});
+  EXPECT_THAT(yaml.out, HasSubstr("- replica: \"" + Host(second_)));
+  const CtlResult letter = With({"dlq", "get", "kafka-1", "-o", "json", "--server", both()});
+  EXPECT_EQ(ctl::Json::Parse(letter.out)->items().size(), 2u) << letter.out;
+  const CtlResult exported = With({"dlq", "export", "--server", both()});
+  EXPECT_EQ(exported.exit, 0) << exported.err;
+  EXPECT_EQ(exported.out, R"({"replica":")" + Host(admin_) +
+                              R"(","id":"kafka-1","event":{"n":1}})" + "\n" + R"({"replica":")" +
+                              Host(second_) + R"(","id":"kafka-1","event":{"n":1}})" + "\n");
+  EXPECT_EQ(With({"dlq", "export", directory_ + "/x", "--server", both()}).exit, 2);
 }
 
 TEST_F(Replicas, ReplaysFanOutOneJobAReplica) {
