@@ -138,10 +138,11 @@ TEST_F(ReplayKills, SendEachKeptEventOfTheRangeAndNothingElseHoweverOftenItIsKil
         ASSERT_GE(now[rising], before[rising]) << rising << " " << now << before;
       }
       ASSERT_LE(now["settled"], now["total"]) << now;
-      // The live cursor knows nothing of it.
+      // The target's own traffic knows nothing of it. (Its place may pass the replay's own record
+      // in the audit stream, which is none of its streams.)
       const json target = Target();
-      for (const char* untouched : {"cursor", "accepted", "delivered", "dead_lettered", "evicted",
-                                    "skipped", "pending", "duplicates"}) {
+      for (const char* untouched : {"accepted", "delivered", "dead_lettered", "evicted", "skipped",
+                                    "pending", "duplicates"}) {
         ASSERT_EQ(target[untouched], live[untouched]) << untouched << " " << target;
       }
       before = std::move(now);
