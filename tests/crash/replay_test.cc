@@ -148,7 +148,9 @@ TEST_F(ReplayKills, SendEachKeptEventOfTheRangeAndNothingElseHoweverOftenItIsKil
       before = std::move(now);
     }
     ASSERT_EQ(before["state"], "done") << before;
-    EXPECT_EQ(before["first"], first);
+    // Streams that the target does not read, such as that of these very requests' records, may
+    // begin earlier.
+    EXPECT_LE(before["first"], first);
     EXPECT_EQ(before["end"], end);
     EXPECT_EQ(before["total"], end - first);
     EXPECT_EQ(before["settled"], end - first);
