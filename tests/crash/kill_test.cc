@@ -63,7 +63,7 @@ TEST_F(Crash, ASecondProcessOnTheDirectoryEndsAndTheFirstGoesOn) {
   EXPECT_EQ(exit, 1);
   std::ifstream in(dir_ / "second");
   const std::string said{std::istreambuf_iterator<char>(in), {}};
-  EXPECT_NE(said.find("cannot start, something else has what it needs"), std::string::npos) << said;
+  EXPECT_NE(said.find("[data_dir_in_use]"), std::string::npos) << said;
   EXPECT_NE(said.find(dir_ / "data"), std::string::npos) << said;
   const size_t before = producers_->acknowledgements();
   EXPECT_TRUE(WaitUntil([&] { return producers_->acknowledgements() > before + 3; })) << Told();

@@ -138,16 +138,19 @@ TEST_F(ReplayKills, SendEachKeptEventOfTheRangeAndNothingElseHoweverOftenItIsKil
         ASSERT_GE(now[rising], before[rising]) << rising << " " << now << before;
       }
       ASSERT_LE(now["settled"], now["total"]) << now;
-      // The live cursor knows nothing of it.
+      // The target's own traffic knows nothing of it. (Its place may pass the replay's own record
+      // in the audit stream, which is none of its streams.)
       const json target = Target();
-      for (const char* untouched : {"cursor", "accepted", "delivered", "dead_lettered", "evicted",
-                                    "skipped", "pending", "duplicates"}) {
+      for (const char* untouched : {"accepted", "delivered", "dead_lettered", "evicted", "skipped",
+                                    "pending", "duplicates"}) {
         ASSERT_EQ(target[untouched], live[untouched]) << untouched << " " << target;
       }
       before = std::move(now);
     }
     ASSERT_EQ(before["state"], "done") << before;
-    EXPECT_EQ(before["first"], first);
+    // Streams that the target does not read, such as that of these very requests' records, may
+    // begin earlier.
+    EXPECT_LE(before["first"], first);
     EXPECT_EQ(before["end"], end);
     EXPECT_EQ(before["total"], end - first);
     EXPECT_EQ(before["settled"], end - first);

@@ -15,7 +15,9 @@ class Judgement {
     for (size_t i = 0; i < history.journal.size(); ++i) {
       const auto [number, sequence] = history.journal[i];
       if (!place_.emplace(number, i + 1).second) Say("twice", Text(number) + " in the journal");
-      if (i > 0 && sequence != history.journal[i - 1].second + 1) {
+      uint64_t expected = i > 0 ? history.journal[i - 1].second + 1 : sequence;
+      while (history.recorded.contains(expected)) ++expected;
+      if (sequence != expected) {
         Say("misplaced", "a hole in the journal before sequence " + Text(sequence));
       }
     }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,7 @@ struct EpisodeHistory {
   std::vector<uint64_t> sent;                          // the data's hash of each number
   std::vector<uint64_t> acknowledged;                  // numbers
   std::vector<std::pair<uint64_t, uint64_t>> journal;  // number and sequence in the journal's order
+  std::set<uint64_t> recorded;  // sequences of records of what was done through the admin API
   std::map<std::string, EpisodeTarget> targets;
   std::vector<EpisodeFault> faults;
 };

@@ -240,6 +240,11 @@ void EpisodeRig::Keep(Place place) {
 }
 
 void EpisodeRig::ReadJournal() {
+  const HttpReply records =
+      Call("GET", admin_, "/api/v1/events?stream=spool-audit&from_sequence=0&limit=10000");
+  for (const json& record : ParseEvents(records).events) {
+    history_.recorded.insert(SequenceOf(record));
+  }
   uint64_t from = 0;
   for (bool more = true; more;) {
     const EventPage page = ParseEvents(
