@@ -90,8 +90,8 @@ TEST_F(ConfigHistory, WhatWouldGoOtherWaysIsCountedAndShown) {
   EXPECT_EQ(newest["gained"], json({"hook", "added"}));
   EXPECT_EQ(newest["lost"], json({"old"}));
   EXPECT_EQ(newest["elsewhere"][0], (json{{"target", "bus"},
-                                          {"before", "subject spool.kubernetes-events"},
-                                          {"after", "subject other.kubernetes-events"}}));
+                                          {"before", "subject spool.infrastructure-changes"},
+                                          {"after", "subject other.infrastructure-changes"}}));
 }
 
 TEST_F(ConfigHistory, TheSameConfigurationChangesNothing) {
