@@ -8,9 +8,9 @@
 #include "app/ctl/command_line.h"
 #include "app/ctl/commands.h"
 #include "app/ctl/completion.h"
+#include "app/ctl/config_cli.h"
 #include "app/ctl/contexts.h"
 #include "app/ctl/replicas.h"
-#include "app/ctl/config_cli.h"
 #include "app/ctl/text.h"
 #include "base/time_text.h"
 
