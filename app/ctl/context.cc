@@ -44,9 +44,9 @@ Table ContextTable(std::span<const Json> contexts, bool wide) {
     std::vector<Cell> row = {context["current"].Flag() ? "*" : " ", context["name"].Text(),
                              Joined(servers)};
     if (wide) {
-      for (const char* key : {"token_file", "ca_file", "cert_file"}) {
-        row.emplace_back(context[key].Text());
-      }
+      row.emplace_back(context["token_file"].Text());
+      row.emplace_back(context["ca_file"].Text());
+      row.emplace_back(context["cert_file"].Text());
     }
     table.Add(std::move(row));
   }

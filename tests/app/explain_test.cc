@@ -106,10 +106,14 @@ TEST_F(ExplainApi, KnowsDeadLettersSkipsAndWhatIsStillPending) {
   EXPECT_EQ(dead["outcome"], "dead_letter");
   EXPECT_EQ(dead["dead_letter"], "hook-1");
   ASSERT_EQ(service_.Post("/api/v1/targets/hook:pause").status, 200);
-  ASSERT_EQ(Call("POST", service_.ingest(), "/v1/events", R"({"hook":2})").status, 200);
-  EXPECT_EQ(ByName(Explain(2)["targets"], "target", "hook")["outcome"], "pending");
-  ASSERT_EQ(service_.Post("/api/v1/targets/hook:skip", R"({"to":"3"})").status, 200);
-  EXPECT_EQ(ByName(Explain(2)["targets"], "target", "hook")["outcome"], "skipped");
+  // The record of the pause has a sequence, too.
+  const HttpReply stored = Call("POST", service_.ingest(), "/v1/events", R"({"hook":2})");
+  ASSERT_EQ(stored.status, 200);
+  const auto sequence = stored.Json()["first"].get<uint64_t>();
+  EXPECT_EQ(ByName(Explain(sequence)["targets"], "target", "hook")["outcome"], "pending");
+  const std::string to = R"({"to":")" + std::to_string(sequence + 1) + R"("})";
+  ASSERT_EQ(service_.Post("/api/v1/targets/hook:skip", to).status, 200);
+  EXPECT_EQ(ByName(Explain(sequence)["targets"], "target", "hook")["outcome"], "skipped");
 }
 
 TEST_F(ExplainApi, ExplainsARequestThatWasNotMadeAndStoresNothing) {
