@@ -19,13 +19,20 @@ void PutTime(Json& json, const char* key, const std::optional<SystemTime>& time)
 void PutSequence(Json& json, const char* key, const std::optional<Sequence>& sequence) {
   if (sequence) json[key] = sequence->value;
 }
+// The library would bend a number with a fraction or an exponent, and one beyond the type is
+// undefined then.
+template <class T>
+T Whole(const Json& json) {
+  if (!json.is_number_integer()) throw std::invalid_argument("no whole number");
+  return json.get<T>();
+}
 std::optional<SystemTime> TimeOf(const Json& json, const char* key) {
   if (!json.contains(key)) return std::nullopt;
-  return FromMicros(json.at(key).get<int64_t>());
+  return FromMicros(Whole<int64_t>(json.at(key)));
 }
 std::optional<Sequence> SequenceOf(const Json& json, const char* key) {
   if (!json.contains(key)) return std::nullopt;
-  return Sequence{json.at(key).get<uint64_t>()};
+  return Sequence{Whole<uint64_t>(json.at(key))};
 }
 
 // What a target said may be any bytes.
@@ -88,7 +95,7 @@ Result<std::string> EncodeReplay(const ReplayStatus& job) {
 Result<ReplayStatus> DecodeReplay(std::string_view record) {
   try {
     const Json json = Json::parse(record);
-    if (json.at("version").get<int>() != kVersion) {
+    if (Whole<int>(json.at("version")) != kVersion) {
       return Fail(Code::kDamaged, "the job record has an unknown version");
     }
     ReplayStatus job;
@@ -101,15 +108,15 @@ Result<ReplayStatus> DecodeReplay(std::string_view record) {
     job.request.match = json.at("match").get<std::vector<std::string>>();
     job.request.events_per_second = json.at("rate").get<double>();
     job.state = StateOf(json.at("state").get<std::string>());
-    job.range.first = {json.at("first").get<uint64_t>()};
-    job.range.end = {json.at("end").get<uint64_t>()};
-    job.total = json.at("total").get<uint64_t>();
-    job.delivered = json.at("delivered").get<uint64_t>();
-    job.rejected = json.at("rejected").get<uint64_t>();
-    job.evicted = json.at("evicted").get<uint64_t>();
+    job.range.first = {Whole<uint64_t>(json.at("first"))};
+    job.range.end = {Whole<uint64_t>(json.at("end"))};
+    job.total = Whole<uint64_t>(json.at("total"));
+    job.delivered = Whole<uint64_t>(json.at("delivered"));
+    job.rejected = Whole<uint64_t>(json.at("rejected"));
+    job.evicted = Whole<uint64_t>(json.at("evicted"));
     job.settled = job.delivered + job.rejected;
     job.error = json.at("error").get<std::string>();
-    job.created = FromMicros(json.at("created").get<int64_t>());
+    job.created = FromMicros(Whole<int64_t>(json.at("created")));
     job.finished = TimeOf(json, "finished");
     // Numbers that were bent to fit, and members that nobody knows.
     if (EncodeReplay(job) != json.dump()) {
