@@ -79,7 +79,8 @@ constexpr Route kRoutes[] = {
     {{"POST", "/api/v1/node:snapshot", kAdmin}, Lane::kScan, false, SnapshotNode},
     {{"GET", "/api/v1/config", kReader}, Lane::kAtOnce, false, GetConfig},
     {{"POST", "/api/v1/config:validate", kOperator}, Lane::kScan, false, ValidateConfig},
-    {{"POST", "/api/v1/config:test", kOperator}, Lane::kScan, true, TestConfig},
+    // It fills in ${VAR} from the service's own environment, so what it shows may be a secret.
+    {{"POST", "/api/v1/config:test", kAdmin}, Lane::kScan, true, TestConfig},
     {{"POST", "/api/v1/config:reload", kOperator}, Lane::kChange, false, ReloadConfig},
 };
 
@@ -144,8 +145,8 @@ class AdminApi::Impl {
 
  private:
   void Handle(net::HttpRequest&& request, const net::HttpResponder& responder);
-  void Serve(const Route& route, std::string name, net::HttpRequest&& request,
-             const net::HttpResponder& responder);
+  void Serve(const Route& route, std::string name, const AdminAuth& auth,
+             net::HttpRequest&& request, const net::HttpResponder& responder);
   net::HttpResponse Own(const Route& route, const net::HttpRequest& request,
                         const AdminParts* parts);
   net::HttpResponse Health(const QueryParams& params, bool ready, const AdminParts* parts) const;
@@ -220,7 +221,7 @@ void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder
       responder.Send(std::move(*refusal));
       return;
     }
-    Serve(route, std::move(*name), std::move(request), responder);
+    Serve(route, std::move(*name), *auth, std::move(request), responder);
     return;
   }
   // Who may not even look is not told which paths there are.
@@ -238,8 +239,8 @@ void AdminApi::Impl::Handle(net::HttpRequest&& request, const net::HttpResponder
   responder.Send(std::move(response));
 }
 
-void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpRequest&& request,
-                           const net::HttpResponder& responder) {
+void AdminApi::Impl::Serve(const Route& route, std::string name, const AdminAuth& auth,
+                           net::HttpRequest&& request, const net::HttpResponder& responder) {
   Result<QueryParams> params = QueryParams::Parse(request.query);
   Status fine = params ? Status() : tl::unexpected(params.error());
   if (fine && !route.takes_params) fine = params->Check({});
@@ -261,14 +262,18 @@ void AdminApi::Impl::Serve(const Route& route, std::string name, net::HttpReques
     responder.Send(Own(route, request, parts.get()));
     return;
   }
+  // Of the tokens that let it in: a reload may be what takes them away.
+  std::string action = ActionOf(route.info.method, route.info.path);
+  AdminActor actor = action.empty() ? AdminActor{} : auth.ActorOf(request);
   auto work = [this, &route, parts, responder, name = std::move(name), request = std::move(request),
-               params = std::move(*params)](std::stop_token stop) {
+               params = std::move(*params), action = std::move(action),
+               actor = std::move(actor)](std::stop_token stop) {
     ActionNote note;
     net::HttpResponse response =
         route.handler({context_, *parts, request, name, params, stop, note});
-    if (const std::string action = ActionOf(route.info.method, route.info.path); !action.empty()) {
-      actions_.Record(parts->journal, parts->config.cluster, action, name, auth()->ActorOf(request),
-                      request, response, note);
+    if (!action.empty()) {
+      actions_.Record(parts->journal, parts->config.cluster, action, name, actor, request, response,
+                      note);
     }
     responder.Send(std::move(response));
   };
