@@ -205,7 +205,7 @@ TEST_F(FaultProxyTest, LimitsTheRate) {
 TEST_F(FaultProxyTest, WritesSingleBytes) {
   std::vector<size_t> sizes;
   // A reader that is slow finds them all together: one that keeps up is what is looked for.
-  for (int round = 0; round < 50 && sizes.size() <= 100; ++round) {
+  for (int round = 0; round < 2000 && sizes.size() <= 100; ++round) {
     sizes.clear();
     ScriptedPeer peer([&sizes](RawSocket& socket, int) {
       for (std::string got; !(got = socket.Read()).empty();) sizes.push_back(got.size());

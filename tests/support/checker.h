@@ -66,7 +66,8 @@ struct History {
   std::map<std::string, uint64_t> evicted;  // of each stream, as retention said last
   std::map<std::string, std::vector<Delivery>> deliveries;  // by target
   std::map<std::string, std::set<uint64_t>> unwanted;       // no route leads them to the target
-  // Of events that retention has taken: how many each target was given that are not listed any more.
+  // Of events that retention has taken: how many each target was given that are not listed any
+  // more.
   std::map<std::string, uint64_t> forgotten;
   // Moments after which a target may be given again what it had: its own faults, and ends of the
   // program that were not in order.
@@ -92,6 +93,7 @@ struct FoundStream {
   uint64_t evicted = 0;  // ever
   uint64_t marked = 0;   // of these, in markers
   uint64_t events = 0;
+  bool own = false;  // what spoold itself writes: counted, and not among the events found
   bool may_evict = false;
   bool may_lose = false;            // also what a target still needs
   uint64_t undelivered = 0;         // of what was evicted, as the markers tell

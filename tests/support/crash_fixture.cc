@@ -136,6 +136,7 @@ void Crash::ReadStatus(Found& found) const {
     }
     s.may_lose = name == "security-events";
     s.may_evict = s.may_lose || name == "kubernetes-events";
+    s.own = name == "spool-audit";
   }
   for (const json& marker : markers["items"]) {
     if (marker["kind"] != "evicted") continue;
