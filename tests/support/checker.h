@@ -93,11 +93,12 @@ struct FoundStream {
   uint64_t evicted = 0;  // ever
   uint64_t marked = 0;   // of these, in markers
   uint64_t events = 0;
-  bool own = false;  // what spoold itself writes: counted, and not among the events found
   bool may_evict = false;
   bool may_lose = false;            // also what a target still needs
   uint64_t undelivered = 0;         // of what was evicted, as the markers tell
   std::optional<uint64_t> metered;  // evicted, as the metrics tell
+  // What spoold itself writes: counted, and not among the events found.
+  bool own = false;
 };
 struct FoundCursor {
   uint64_t next = 1;
