@@ -24,6 +24,7 @@
 #include "app/config_text.h"
 #include "app/descriptors.h"
 #include "app/man_page.h"
+#include "app/memory_relief.h"
 #include "app/publish.h"
 #include "app/service.h"
 #include "base/log.h"
@@ -407,6 +408,7 @@ int Run(const Options& options) {
   const sigset_t set = BlockSignals();
   FatalWatchdog().Start();
   StopWatchdog().Start();
+  const MemoryRelief relief;
   const pthread_t main_thread = pthread_self();
   auto service = Service::Start(
       config,

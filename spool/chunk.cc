@@ -33,6 +33,13 @@ struct DecompressorFree {
 
 }  // namespace
 
+Hash128 HashInChunk(std::string_view bytes) {
+  codec::Parser in(bytes);
+  in.Bytes(kPrefixBytes);
+  const Hash128 hash = in.Hash();
+  return in.ok() ? hash : Hash128{};
+}
+
 Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted) {
   codec::Parser in(bytes);
   const std::string_view magic = in.Bytes(2);

@@ -56,6 +56,8 @@ struct ChunkView {
 };
 // Checks the whole chunk against its hash unless `trusted`; its shape always.
 Result<ChunkView> ParseChunk(std::string_view bytes, bool trusted = false);
+// Where the chunk says its own hash is; empty when it is shorter than that. Not checked.
+Hash128 HashInChunk(std::string_view bytes);
 // The body as it was before compression, checked against its hash. kDamaged.
 Result<std::string> ChunkBody(const ChunkView& chunk);
 

@@ -201,9 +201,12 @@ Status Janitor::TrimByAgeAndSize(StreamState& stream, SystemTime now, bool& more
   Sweep sweep = Begin(stream);
   RetentionView view;
   view.settled = sweep.settled;
-  view.age_max = stream.age_max;
-  view.bytes_max = stream.bytes_max;
-  view.when_full = stream.when_full;
+  {
+    std::lock_guard lock(state_.mutex);
+    view.age_max = stream.age_max;
+    view.bytes_max = stream.bytes_max;
+    view.when_full = stream.when_full;
+  }
   view.now = now;
   bool full = false;
   const char* cause = "";

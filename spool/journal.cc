@@ -551,6 +551,7 @@ Status Journal::SetBounds(const std::vector<StreamOptions>& streams) {
     if (find(bounds) != open.end()) continue;
     return Fail(Code::kNotFound, "the stream '" + bounds.name + "' is not open");
   }
+  const std::lock_guard together(impl_->state.mutex);
   for (const StreamOptions& bounds : streams) (*find(bounds))->SetBounds(bounds);
   return {};
 }

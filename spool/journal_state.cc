@@ -35,11 +35,11 @@ Status JournalState::Write(StoreBatch& batch, bool sync) {
   JournalOp op = JournalOp::kWrite;
   Status written;
   {
-    // One after the other, so that the log has no change without those before it.
-    const std::lock_guard lock(mark_mutex);
+    const std::lock_guard one_by_one(change_mutex);
     PutChanges(batch, meta, durable.changes + 1);
     written = store->Write(batch, true);
     if (written) {
+      const std::lock_guard lock(mark_mutex);
       ++durable.changes;
       op = JournalOp::kWatermark;
       written = watermark.Write(durable);

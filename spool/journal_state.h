@@ -13,6 +13,7 @@
 #include "spool/accept_clock.h"
 #include "spool/chunk.h"
 #include "spool/cursor.h"
+#include "spool/decoded_chunk.h"
 #include "spool/journal.h"
 #include "spool/journal_errors.h"
 #include "spool/rocks_store.h"
@@ -33,7 +34,8 @@ struct Trim {
 struct StreamState {
   StreamId id;
   FamilyId family;
-  StreamOptions options;  // as opened; the three bounds that may change meanwhile are these:
+  StreamOptions options;  // as opened; the three bounds that may change meanwhile are these. They
+                          // are set together under JournalState::mutex, by which to read them all:
   std::atomic<Micros> age_max{Micros(0)};
   std::atomic<uint64_t> bytes_max{0};
   std::atomic<WhenFull> when_full{WhenFull::kReject};
@@ -83,11 +85,17 @@ struct JournalState {
   JournalOptions options;
   std::unique_ptr<AcceptClock> accept_clock;
   std::unique_ptr<Volume> volume;
-  // Guards what follows and the order of the changes in the log. Taken last but for `mutex`.
+  // Held over a change's sync, so that the log has none without those before it; commits of events
+  // do not wait for it.
+  std::mutex change_mutex;
+  // Guards what follows. Taken last but for `mutex`, never held over a sync.
   mutable std::mutex mark_mutex;
-  DurableMark durable;  // as the watermark says; its changes are also a record, in each change
+  // As the watermark says; its changes are also a record, in each change. They are written under
+  // both locks, so either is enough to read them.
+  DurableMark durable;
   Watermark watermark;  // its Sync is the janitor's
   std::unique_ptr<RocksStore> store;
+  mutable ChunkShare chunks;  // of readers
   FamilyId meta;
   FamilyId dead;
   std::vector<std::unique_ptr<StreamState>> streams;  // by StreamId

@@ -5,22 +5,16 @@
 
 #include "spool/body.h"
 #include "spool/codec.h"
+#include "spool/decoded_chunk.h"
 #include "spool/journal_errors.h"
 #include "spool/journal_state.h"
 
 namespace spool {
 namespace {
 
-// One stream's chunk at hand: parsed at once, decompressed when its first event is wanted.
-struct Chunk {
-  std::string bytes;
-  ChunkView view;
-  std::string body;
-};
-
 struct Lane {
   const StreamState* stream = nullptr;
-  std::shared_ptr<Chunk> chunk;  // the first one that ends after `known_from`
+  std::shared_ptr<const DecodedChunk> chunk;  // the first one that ends after `known_from`
   Sequence known_from;
   // Why there is no chunk, and the first sequence at which the missing one may begin: what other
   // streams have before that is still to be read.
@@ -107,10 +101,10 @@ class MergingReader final : public Reader {
         return {};
       }
       if (first->damage) return tl::unexpected(*first->damage);
-      if (first->chunk->view.lost()) {
+      if (first->chunk->lost()) {
         // Told at a page's beginning, where ranges that are lost belong.
         if (!page.events.empty()) return {};
-        const ChunkHeader& header = first->chunk->view.header;
+        const ChunkHeader& header = first->chunk->header();
         page.lost.push_back({first->stream->id, header.end(), header.ordinal + header.count});
         page.next = std::max(page.next, header.end());
         first->damage_at = header.end();
@@ -118,8 +112,8 @@ class MergingReader final : public Reader {
         continue;
       }
       if (auto taken = Take(*first, limits, page, bytes); !taken) return taken;
-      if (first->index < first->chunk->view.header.count) return {};  // a limit was reached
-      first->damage_at = first->chunk->view.header.end();
+      if (first->index < first->chunk->header().count) return {};  // a limit was reached
+      first->damage_at = first->chunk->header().end();
       Keep(*first, Next(*first));
       if (page.events.size() >= limits.events_max || bytes >= limits.bytes_max) return {};
     }
@@ -132,7 +126,7 @@ class MergingReader final : public Reader {
     lane.damage = std::move(status.error());
   }
   static Sequence Begin(const Lane& lane) {
-    return lane.damage ? lane.damage_at : lane.chunk->view.header.first;
+    return lane.damage ? lane.damage_at : lane.chunk->header().first;
   }
 
   // Makes `lane.chunk` the first chunk of the stream that ends after `from`, at the event `from`.
@@ -144,8 +138,8 @@ class MergingReader final : public Reader {
       Forget(lane);
       return {};
     }
-    if (lane.chunk != nullptr && lane.known_from <= from && from < lane.chunk->view.header.end()) {
-      const ChunkHeader& header = lane.chunk->view.header;
+    if (lane.chunk != nullptr && lane.known_from <= from && from < lane.chunk->header().end()) {
+      const ChunkHeader& header = lane.chunk->header();
       const uint32_t index = from <= header.first ? 0 : static_cast<uint32_t>(from - header.first);
       if (index < lane.index) {
         if (auto rewound = Rewind(lane); !rewound) return rewound;
@@ -179,14 +173,14 @@ class MergingReader final : public Reader {
     if (lane.chunk == nullptr) {
       return Fail(Code::kDamaged, Where(lane, from) + "events are missing at the end");
     }
-    const Sequence first = lane.chunk->view.header.first;
+    const Sequence first = lane.chunk->header().first;
     if (from <= first) return {};
     return Skip(lane, static_cast<uint32_t>(from - first));
   }
 
   // Moves to the chunk after the one at hand.
   Status Next(Lane& lane) {
-    const ChunkHeader& header = lane.chunk->view.header;
+    const ChunkHeader& header = lane.chunk->header();
     const Sequence after = header.end();
     const uint64_t ordinal = header.ordinal + header.count;
     if (lane.end <= after) {
@@ -216,19 +210,17 @@ class MergingReader final : public Reader {
       return Fail(Where(lane, known_from), status.error());
     }
     if (!lane.it->Valid()) return {};
-    auto chunk = std::make_shared<Chunk>();
-    chunk->bytes = lane.it->value();
-    auto view = ParseChunk(chunk->bytes);
+    auto chunk = state_.chunks.Get(lane.stream->id, lane.it->value());
     const Sequence key{codec::SequenceOfKey(lane.it->key())};
-    if (!view) {
+    if (!chunk) {
       lane.damage_at = std::max(lane.damage_at, key);
-      return Fail(Where(lane, key), view.error());
+      return Fail(Where(lane, key), chunk.error());
     }
-    if (view->header.first != key || (ordinal && view->header.ordinal != *ordinal)) {
+    const ChunkHeader& header = (*chunk)->header();
+    if (header.first != key || (ordinal && header.ordinal != *ordinal)) {
       return Fail(Code::kDamaged, Where(lane, key) + "the chunk is not the one that belongs here");
     }
-    chunk->view = std::move(*view);
-    lane.chunk = std::move(chunk);
+    lane.chunk = std::move(*chunk);
     return {};
   }
 
@@ -248,25 +240,21 @@ class MergingReader final : public Reader {
     auto chunk = std::move(lane.chunk);
     Forget(lane);
     lane.chunk = std::move(chunk);
-    return lane.chunk->body.empty() ? Status{} : OpenBody(lane);
+    return Open(lane);
   }
 
   static Status Open(Lane& lane) {
     if (lane.body) return {};
-    auto body = ChunkBody(lane.chunk->view);
-    if (!body) return Fail(Where(lane, lane.chunk->view.header.first), body.error());
-    lane.chunk->body = std::move(*body);
-    return OpenBody(lane);
-  }
-  static Status OpenBody(Lane& lane) {
-    auto reader = BodyReader::Open(lane.chunk->body);
-    if (!reader) return Fail(Where(lane, lane.chunk->view.header.first), reader.error());
+    const auto body = lane.chunk->Body();
+    if (!body) return Fail(Where(lane, lane.chunk->header().first), body.error());
+    auto reader = BodyReader::Open(*body);
+    if (!reader) return Fail(Where(lane, lane.chunk->header().first), reader.error());
     lane.body = std::move(*reader);
     return {};
   }
 
   static Status Skip(Lane& lane, uint32_t index) {
-    if (index == lane.index || lane.chunk->view.lost()) return {};
+    if (index == lane.index || lane.chunk->lost()) return {};
     if (auto opened = Open(lane); !opened) return opened;
     EventView ignored;
     while (lane.index < index) {
@@ -277,14 +265,14 @@ class MergingReader final : public Reader {
 
   // One event further.
   static Status Step(Lane& lane, EventView* event) {
-    const auto& origins = lane.chunk->view.header.origins;
+    const auto& origins = lane.chunk->header().origins;
     while (lane.run_left == 0) {
       lane.run_left = origins[lane.run++].second;
     }
     event->origin = origins[lane.run - 1].first;
     --lane.run_left;
     if (!lane.body->Next(event)) {
-      return Fail(Code::kDamaged, Where(lane, lane.chunk->view.header.first + lane.index) +
+      return Fail(Code::kDamaged, Where(lane, lane.chunk->header().first + lane.index) +
                                       "the event does not make sense");
     }
     ++lane.index;
@@ -294,7 +282,7 @@ class MergingReader final : public Reader {
   Status Take(Lane& lane, const ReadLimits& limits, Page& page, size_t& bytes) {
     if (auto opened = Open(lane); !opened) return opened;
     page.owners.push_back(lane.chunk);
-    const ChunkHeader& header = lane.chunk->view.header;
+    const ChunkHeader& header = lane.chunk->header();
     Status read;
     while (lane.index < header.count) {
       if (page.events.size() >= limits.events_max ||
@@ -308,7 +296,7 @@ class MergingReader final : public Reader {
         break;
       }
       std::memcpy(event.id.bytes.data(),
-                  lane.chunk->view.ids.data() + index * event.id.bytes.size(),
+                  lane.chunk->ids().data() + index * event.id.bytes.size(),
                   event.id.bytes.size());
       event.sequence = header.first + index;
       event.ordinal = header.ordinal + index;

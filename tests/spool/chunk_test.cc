@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "spool/decoded_chunk.h"
 #include "tests/support/journal_fixture.h"
 
 namespace spool {
@@ -107,6 +113,65 @@ TEST(Chunk, TheHeadersBytesAreAsDocumented) {
   EXPECT_EQ(number(96, 4), sealed.header.raw_bytes);
   EXPECT_EQ(number(100, 8), sealed.header.body_hash);
   EXPECT_EQ(bytes.substr(108, 12), std::string_view("\x02\x03web\x01\x04mail\x01", 12));
+}
+
+TEST(DecodedChunk, ReadersOfOneChunkHoldItOnce) {
+  const Sealed sealed = Seal(300, std::string(100, 'x'));
+  ChunkShare share;
+  auto first = share.Get({1}, sealed.bytes);
+  ASSERT_TRUE(first);
+  EXPECT_EQ((*first)->ids().size(), 300u * 16);
+  const auto body = (*first)->Body();
+  ASSERT_TRUE(body);
+  EXPECT_EQ(*body, std::string(*ChunkBody(*ParseChunk(sealed.bytes))));
+  // From another place in memory, as another reader gets it.
+  const auto again = share.Get({1}, std::string(sealed.bytes));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->get(), first->get());
+  EXPECT_EQ((*again)->Body()->data(), body->data());
+  EXPECT_NE(share.Get({2}, sealed.bytes)->get(), first->get()) << "a stream has its own";
+}
+
+TEST(DecodedChunk, IsCheckedUnlessSomebodyHoldsIt) {
+  const Sealed sealed = Seal(300, std::string(100, 'x'));
+  std::string spoiled = sealed.bytes;
+  spoiled.back() = static_cast<char>(~spoiled.back());
+  ChunkShare share;
+  EXPECT_FALSE(share.Get({1}, spoiled));
+  EXPECT_FALSE(share.Get({1}, sealed.bytes.substr(0, 10)));
+  auto held = share.Get({1}, sealed.bytes);
+  ASSERT_TRUE(held);
+  held->reset();
+  const auto gone = share.Get({1}, spoiled);
+  ASSERT_FALSE(gone) << "what nobody holds is not kept";
+  EXPECT_EQ(gone.error().code, Code::kDamaged);
+}
+
+TEST(DecodedChunk, IsDecompressedOnceByManyThreads) {
+  const Sealed sealed = Seal(3000, std::string(1000, 'x'));
+  ChunkShare share;
+  std::vector<const char*> seen(8);
+  {
+    std::vector<std::jthread> readers;
+    const auto keep = share.Get({1}, sealed.bytes);
+    ASSERT_TRUE(keep);
+    for (size_t i = 0; i < seen.size(); ++i) {
+      readers.emplace_back([&, i] {
+        const auto chunk = share.Get({1}, sealed.bytes);
+        if (const auto body = (*chunk)->Body()) seen[i] = body->data();
+      });
+    }
+    readers.clear();
+  }
+  EXPECT_NE(seen[0], nullptr);
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), seen[0]), 8);
+}
+
+// What many readers went through is forgotten.
+TEST(DecodedChunk, AShareStaysSmall) {
+  ChunkShare share;
+  for (size_t i = 1; i <= 1000; ++i) ASSERT_TRUE(share.Get({1}, Seal(i % 50 + 1, "{}").bytes));
+  EXPECT_LE(share.size(), 64u);
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ namespace {
 constexpr milliseconds kPace{25};     // of each of three producers, between small batches
 constexpr seconds kOthersWithin{10};  // of what comes while something else is broken
 constexpr seconds kHoldWithin{15};
-constexpr seconds kDrainWithin{25};
+// Longer than a target in hold waits for its next try: garbage may say anything, a hold included.
+constexpr seconds kDrainWithin{45};
 
 uint64_t SequenceOf(const json& event) {
   const json& sequence = event["sequence"];
