@@ -76,6 +76,16 @@ void KeepMemoryTogether() {
   mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
+// What an invariant says that does not hold stands above this. A handler: it calls little.
+void ExplainAbort(int number) {
+  constexpr char kText[] =
+      "spoold: ended by a check that failed; what was acknowledged is on disk. If each start ends so, "
+      "`spoolctl offline verify --data-dir DIR` says what is damaged.\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
 void DieWithoutMemory() {
   constexpr char kText[] = "spoold: out of memory\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
@@ -445,6 +455,7 @@ int Run(const Options& options) {
 
 int main(int argc, char** argv) {
   std::set_new_handler(spool::DieWithoutMemory);
+  signal(SIGABRT, spool::ExplainAbort);
   spool::HideMemory();
   spool::KeepMemoryTogether();
   spool::Options options;

@@ -11,6 +11,7 @@
 #include "spool/load.h"
 #include "spool/rescue.h"
 #include "spool/survey.h"
+#include "spool/table_probe.h"
 
 namespace spool {
 namespace {
@@ -91,13 +92,38 @@ Status Mend(Survey& survey, RocksStore& store, SystemTime now, RepairReport& out
   return store.Write(batch, true);
 }
 
+// Opens the database to look at it, unless a table would end this process.
+Result<std::unique_ptr<RocksStore>> OpenToLook(const std::string& dir) {
+  const auto tables = TablesThatEndTheProcess(dir + "/db");
+  if (!tables) return tl::unexpected(tables.error());
+  if (tables->empty()) return RocksStore::OpenReadOnly(dir + "/db");
+  std::string names;
+  for (const std::string& table : *tables) names += (names.empty() ? "" : ", ") + table;
+  return Fail(Code::kDamaged, "the description of " + names +
+                                  " makes no sense, so that no program may open it; which events are "
+                                  "in it a repair tells, once it is put aside");
+}
+
+// Puts tables that nobody may open where the salvage puts others.
+Result<size_t> PutAside(const std::string& db_dir) {
+  const auto tables = TablesThatEndTheProcess(db_dir);
+  if (!tables) return tl::unexpected(tables.error());
+  std::error_code error;
+  for (const std::string& table : *tables) {
+    std::filesystem::create_directories(db_dir + "/lost", error);
+    if (!error) std::filesystem::rename(db_dir + "/" + table, db_dir + "/lost/" + table, error);
+    if (error) return Fail(Code::kStorage, "cannot put " + table + " aside: " + error.message());
+  }
+  return tables->size();
+}
+
 }  // namespace
 
 Result<OfflineReport> InspectOffline(const std::string& dir, bool deep,
                                      const OfflineProgress& progress) {
   Survey survey;
   if (auto taken = survey.Take(dir); !taken) return tl::unexpected(taken.error());
-  auto store = RocksStore::OpenReadOnly(dir + "/db");
+  auto store = OpenToLook(dir);
   if (!store) {
     survey.Note({{}, {}, 0, dir + "/db", store.error().message});
     return std::move(survey.report());
@@ -172,7 +198,7 @@ Result<RepairReport> RepairOffline(const std::string& dir, bool accept_loss, Sys
   {
     Survey survey;
     if (auto taken = survey.Take(dir); !taken) return tl::unexpected(taken.error());
-    auto store = RocksStore::OpenReadOnly(dir + "/db");
+    auto store = OpenToLook(dir);
     if (store) {
       survey.Run(**store, true, nullptr);
       unreadable = survey.unreadable();
@@ -188,6 +214,8 @@ Result<RepairReport> RepairOffline(const std::string& dir, bool accept_loss, Sys
   Survey survey;
   if (auto taken = survey.Take(dir); !taken) return tl::unexpected(taken.error());
   const size_t given_up = TablesGivenUp(dir);
+  const auto aside = PutAside(dir + "/db");
+  if (!aside) return tl::unexpected(aside.error());
   auto salvaged = RocksStore::Salvage(dir + "/db", /*anew=*/unreadable);
   if (!salvaged) return tl::unexpected(salvaged.error());
   if (!salvaged->empty()) out.steps.push_back(*salvaged);

@@ -6,6 +6,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 
@@ -203,6 +204,11 @@ Result<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(const std::string& 
   impl->db.reset(db);
   impl->names = std::move(names);
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
+}
+
+void RocksStore::LookAtTable(const std::string& path) {
+  rocksdb::SstFileReader reader{rocksdb::Options()};
+  reader.Open(path).PermitUncheckedError();
 }
 
 Result<std::string> RocksStore::Salvage(const std::string& dir, bool anew) {

@@ -61,6 +61,8 @@ class RocksStore {
   static Result<std::unique_ptr<RocksStore>> OpenReadOnly(const std::string& dir,
                                                           rocksdb::Env* env = nullptr,
                                                           DamagedLog log = DamagedLog::kRefused);
+  // Opens a table by itself, as a database does, and forgets it again.
+  static void LookAtTable(const std::string& path);
   // Makes a database that does not open openable, at the price of what cannot be read: a log ends
   // at its first damaged record, files that are gone or damaged are left out (`anew`: even though
   // it opens). Says what it did, "" when nothing was needed. kDamaged when even that fails.
