@@ -79,7 +79,8 @@ void KeepMemoryTogether() {
 // What an invariant says that does not hold stands above this. A handler: it calls little.
 void ExplainAbort(int number) {
   constexpr char kText[] =
-      "spoold: ended by a check that failed; what was acknowledged is on disk. If each start ends so, "
+      "spoold: ended by a check that failed; what was acknowledged is on disk. If each start ends "
+      "so, "
       "`spoolctl offline verify --data-dir DIR` says what is damaged.\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
   signal(number, SIG_DFL);

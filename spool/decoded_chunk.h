@@ -1,5 +1,5 @@
-// Chunks as readers hold them: checked once, decompressed once, however many targets are at the same
-// place.
+// Chunks as readers hold them: checked once, decompressed once, however many targets are at the
+// same place.
 #pragma once
 
 #include <map>

@@ -99,9 +99,10 @@ Result<std::unique_ptr<RocksStore>> OpenToLook(const std::string& dir) {
   if (tables->empty()) return RocksStore::OpenReadOnly(dir + "/db");
   std::string names;
   for (const std::string& table : *tables) names += (names.empty() ? "" : ", ") + table;
-  return Fail(Code::kDamaged, "the description of " + names +
-                                  " makes no sense, so that no program may open it; which events are "
-                                  "in it a repair tells, once it is put aside");
+  return Fail(Code::kDamaged,
+              "the description of " + names +
+                  " makes no sense, so that no program may open it; which events are "
+                  "in it a repair tells, once it is put aside");
 }
 
 // Puts tables that nobody may open where the salvage puts others.

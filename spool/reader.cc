@@ -295,8 +295,7 @@ class MergingReader final : public Reader {
         page.events.pop_back();
         break;
       }
-      std::memcpy(event.id.bytes.data(),
-                  lane.chunk->ids().data() + index * event.id.bytes.size(),
+      std::memcpy(event.id.bytes.data(), lane.chunk->ids().data() + index * event.id.bytes.size(),
                   event.id.bytes.size());
       event.sequence = header.first + index;
       event.ordinal = header.ordinal + index;

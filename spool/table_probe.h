@@ -8,11 +8,11 @@
 
 namespace spool {
 
-// A table's description is used before its checksum is looked at, and what makes no sense in it ends
-// the process on an assertion of the library's. So processes of their own open the tables of `db_dir`
-// first; the names of those that end one are given, in order. What they report in an orderly way is
-// not: whoever opens the database gets it. Changes nothing. kStorage when no process can be made.
-// Forks: REQUIRES that no other thread of this process runs.
+// A table's description is used before its checksum is looked at, and what makes no sense in it
+// ends the process on an assertion of the library's. So processes of their own open the tables of
+// `db_dir` first; the names of those that end one are given, in order. What they report in an
+// orderly way is not: whoever opens the database gets it. Changes nothing. kStorage when no process
+// can be made. Forks: REQUIRES that no other thread of this process runs.
 Result<std::vector<std::string>> TablesThatEndTheProcess(const std::string& db_dir);
 
 }  // namespace spool
