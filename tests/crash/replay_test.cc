@@ -145,6 +145,8 @@ TEST_F(ReplayKills, SendEachKeptEventOfTheRangeAndNothingElseHoweverOftenItIsKil
                                     "pending", "duplicates"}) {
         ASSERT_EQ(target[untouched], live[untouched]) << untouched << " " << target;
       }
+      ASSERT_GE(target["cursor"], live["cursor"]) << target;
+      ASSERT_LE(target["cursor"], Get("/api/v1/status")["sequence"]["end"]) << target;
       before = std::move(now);
     }
     ASSERT_EQ(before["state"], "done") << before;

@@ -6,8 +6,8 @@
 #include <regex>
 
 #include "tests/support/app_http.h"
-#include "tests/support/net_raw_client.h"
 #include "tests/support/nats_server.h"
+#include "tests/support/net_raw_client.h"
 #include "tests/support/paths.h"
 #include "tests/support/spoold_process.h"
 

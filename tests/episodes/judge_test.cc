@@ -104,6 +104,19 @@ TEST_F(EpisodeJudge, SeesAHoleInTheJournal) {
   EXPECT_THAT(Rules(history_), Contains("misplaced"));
 }
 
+// Records of what was done through the admin API have sequences too, and no others do.
+TEST_F(EpisodeJudge, KnowsWhichHolesAreRecords) {
+  for (size_t i = 10; i < kEvents; ++i) ++history_.journal[i].second;
+  const uint64_t hole = history_.journal[10].second - 1;
+  history_.recorded = {hole};
+  const auto said = JudgeEpisodes(history_);
+  EXPECT_TRUE(std::none_of(said.begin(), said.end(), [](const EpisodeViolation& one) {
+    return one.detail.find("a hole in the journal") != std::string::npos;
+  })) << ToText(said);
+  history_.recorded = {hole + 1, hole - 1};
+  EXPECT_THAT(Rules(history_), Contains("misplaced"));
+}
+
 TEST_F(EpisodeJudge, SeesAnAlteredEvent) {
   one().arrivals[3].hash ^= 1;
   EXPECT_THAT(Rules(history_), ElementsAre("altered"));
