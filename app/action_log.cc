@@ -30,9 +30,14 @@ std::string ResultOf(const net::HttpResponse& answer) {
   return problem["code"];
 }
 
-// What was asked for, if it was understood: then every member is one that the API knows.
-std::string RequestOf(const net::HttpRequest& request, const net::HttpResponse& answer) {
-  if (answer.status >= 400 || request.body.empty() || request.body.size() > kRequestMax) return {};
+// What was asked for, if a handler read it: then every member is one that the API knows. What
+// nobody asked for may be anything, a secret too.
+std::string RequestOf(const net::HttpRequest& request, const net::HttpResponse& answer,
+                      const ActionNote& note) {
+  if (!note.body_read || answer.status >= 400 || request.body.empty() ||
+      request.body.size() > kRequestMax) {
+    return {};
+  }
   const auto body = nlohmann::json::parse(request.body, nullptr, false);
   return body.is_object() ? body.dump() : std::string();
 }
@@ -64,7 +69,7 @@ Entry MakeEntry(const std::string& action, const std::string& name, const AdminA
       .Field("role", actor.role)
       .Field("peer", request.peer);
   if (!actor.certificate.empty()) out.Field("certificate", actor.certificate);
-  if (const std::string body = RequestOf(request, answer); !body.empty()) {
+  if (const std::string body = RequestOf(request, answer, note); !body.empty()) {
     out.Key("request").Raw(body);
   }
   for (const auto& [fact, value] : note.facts) out.Key(fact).Raw(value);

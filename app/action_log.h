@@ -18,6 +18,7 @@ namespace spool {
 // What a handler adds to the record of its action.
 struct ActionNote {
   bool looked_only = false;  // nothing was to be changed, as in a dry run: there is no record
+  bool body_read = false;    // and every member of it known: then it is kept
   std::vector<std::pair<std::string, std::string>> facts;  // name and JSON value: ("skipped", "12")
 };
 

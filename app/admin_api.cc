@@ -135,8 +135,9 @@ class AdminApi::Impl {
 
   Status Listen(const AdminSettings& settings);
   void Attach(std::shared_ptr<const AdminParts> parts);
-  void Use(std::shared_ptr<const AdminAuth> auth) {
+  void Use(std::shared_ptr<AdminAuth> auth) {
     const std::lock_guard lock(served_mutex_);
+    auth->GoOnFrom(*auth_);
     auth_ = std::move(auth);
   }
   void Stop(SteadyTime deadline);
@@ -359,7 +360,7 @@ Result<std::unique_ptr<AdminApi>> AdminApi::Start(const AdminSettings& settings,
 }
 
 void AdminApi::Attach(std::shared_ptr<const AdminParts> parts) { impl_->Attach(std::move(parts)); }
-void AdminApi::Use(std::shared_ptr<const AdminAuth> auth) { impl_->Use(std::move(auth)); }
+void AdminApi::Use(std::shared_ptr<AdminAuth> auth) { impl_->Use(std::move(auth)); }
 void AdminApi::Stop(SteadyTime deadline) { impl_->Stop(deadline); }
 std::string AdminApi::address() const { return impl_->address(); }
 std::optional<net::TlsStatus> AdminApi::tls() const { return impl_->tls(); }

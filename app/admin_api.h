@@ -43,7 +43,7 @@ class AdminApi {
   // looks at it is answered, at the latest with Stop. The journal must outlive Stop.
   void Attach(std::shared_ptr<const AdminParts> parts);
   // From now on these tokens count.
-  void Use(std::shared_ptr<const AdminAuth> auth);
+  void Use(std::shared_ptr<AdminAuth> auth);
   // Ends waits and scans, answers what has begun, cuts at the deadline. Idempotent.
   void Stop(SteadyTime deadline);
   std::string address() const;

@@ -95,13 +95,13 @@ std::optional<net::HttpResponse> AdminAuth::Refuse(const net::HttpRequest& reque
                                                    AdminRole needed) const {
   const std::string_view host = request.Header("host");
   if (check_host_ && !host.empty() && !HostAllowed(host)) {
-    ++bad_host_;
+    ++counts_->bad_host;
     LogRefusal(request, 403, "bad_host");
     return net::Problem(403, "bad_host", "This listener answers on loopback names only.");
   }
   const std::string_view origin = request.Header("origin");
   if (!origin.empty() && !origin.ends_with("//" + std::string(host))) {
-    ++bad_origin_;
+    ++counts_->bad_origin;
     LogRefusal(request, 403, "bad_origin");
     return net::Problem(403, "bad_origin", "Pages of other origins may not use this API.");
   }
@@ -109,12 +109,12 @@ std::optional<net::HttpResponse> AdminAuth::Refuse(const net::HttpRequest& reque
   const std::string_view token = net::BearerOf(request);
   const std::optional<int> rank = token.empty() ? std::nullopt : tokens_->RankOf(token);
   if (!rank) {
-    ++unauthorized_;
+    ++counts_->unauthorized;
     LogRefusal(request, 401, "unauthorized");
     return net::Unauthorized(!token.empty());
   }
   if (*rank < static_cast<int>(needed)) {
-    ++forbidden_;
+    ++counts_->forbidden;
     LogRefusal(request, 403, "forbidden", ActorOf(request).name);
     return net::Forbidden("This needs a token of the role " + std::string(AdminRoleName(needed)) +
                           ".");
@@ -144,7 +144,7 @@ AdminActor AdminAuth::ActorOf(const net::HttpRequest& request) const {
 }
 
 AdminRefusals AdminAuth::refusals() const {
-  return {unauthorized_, forbidden_, bad_host_, bad_origin_};
+  return {counts_->unauthorized, counts_->forbidden, counts_->bad_host, counts_->bad_origin};
 }
 
 }  // namespace spool

@@ -59,14 +59,20 @@ class AdminAuth {
   // Of a request that was not refused.
   AdminActor ActorOf(const net::HttpRequest& request) const;
   AdminRefusals refusals() const;
+  // Goes on with the counts of the one before it. Before any other thread knows this one.
+  void GoOnFrom(const AdminAuth& before) { counts_ = before.counts_; }
 
  private:
+  struct Counts {
+    std::atomic<uint64_t> unauthorized{0}, forbidden{0}, bad_host{0}, bad_origin{0};
+  };
+
   AdminAuth(const AdminSettings& settings, std::unique_ptr<net::BearerTokens> tokens);
   bool HostAllowed(std::string_view host) const;
 
   const std::unique_ptr<net::BearerTokens> tokens_;
   std::vector<std::pair<std::string, std::string>> holders_;  // of each token: name and role
-  mutable std::atomic<uint64_t> unauthorized_{0}, forbidden_{0}, bad_host_{0}, bad_origin_{0};
+  std::shared_ptr<Counts> counts_ = std::make_shared<Counts>();
   bool check_host_ = false;
   std::string configured_host_;
 };

@@ -31,6 +31,11 @@ Forwarder* TargetOf(const AdminCall& call, const std::string& name) {
   return it == call.parts.targets.end() ? nullptr : it->second;
 }
 
+// A reload may have put another in its place since the request began, which saw no wish yet.
+void Wake(const AdminCall& call, const std::string& name, Forwarder& forwarder) {
+  call.context.wake ? call.context.wake(name) : forwarder.Wake();
+}
+
 Result<DeadLetter> Find(const AdminCall& call) {
   const auto id = ParseDeadLetterId(call.name);
   if (!id) return Fail(Code::kNotFound, "There is no dead letter of that id.");
@@ -50,7 +55,7 @@ net::HttpResponse DoOne(const AdminCall& call, Verb verb) {
   const Status done =
       verb == Verb::kRetry ? letters.WantRetry(letter->id) : letters.Drop(letter->id);
   if (!done) return done.error().code == Code::kNotFound ? NoSuchLetter() : AnswerOf(done.error());
-  if (verb == Verb::kRetry) forwarder->Wake();
+  if (verb == Verb::kRetry) Wake(call, letter->id.target, *forwarder);
   if (verb == Verb::kDrop) {
     log::Info("A dead letter was dropped as an operator asked.", {{"id", ToText(letter->id)}});
   }
@@ -95,7 +100,7 @@ Result<Bulk> DoAll(const AdminCall& call, const std::string& target, const std::
 }
 
 net::HttpResponse DoMany(const AdminCall& call, Verb verb) {
-  const auto body = RequestBody::Parse(call.request.body, {"target", "reason"});
+  const auto body = ReadBody(call, {"target", "reason"});
   if (!body) return AnswerOf(body.error());
   const auto target = body->Text("target");
   if (!target) return AnswerOf(target.error());
@@ -109,7 +114,7 @@ net::HttpResponse DoMany(const AdminCall& call, Verb verb) {
     return net::Problem(404, "not_found", "There is no target of that name.");
   }
   const Result<Bulk> bulk = DoAll(call, **target, reason->value_or(""), verb);
-  if (forwarder != nullptr) forwarder->Wake();
+  if (forwarder != nullptr) Wake(call, **target, *forwarder);
   if (!bulk) return AnswerOf(bulk.error());
   if (forwarder == nullptr && bulk->matched == 0) {
     return net::Problem(404, "not_found", "There is no target of that name.");

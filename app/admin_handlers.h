@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "app/action_log.h"
 #include "app/admin_parts.h"
 #include "app/query_params.h"
+#include "app/request_body.h"
 #include "net/http_server.h"
 
 namespace spool {
@@ -25,6 +27,13 @@ struct AdminCall {
 // Tells one more thing in the record.
 inline void Note(const AdminCall& call, std::string name, uint64_t value) {
   call.note.facts.emplace_back(std::move(name), std::to_string(value));
+}
+// The request's body, as RequestBody::Parse; what was understood is kept with the action's record.
+inline Result<RequestBody> ReadBody(const AdminCall& call,
+                                    std::initializer_list<std::string_view> known) {
+  auto body = RequestBody::Parse(call.request.body, known);
+  call.note.body_read = body.has_value();
+  return body;
 }
 using AdminHandler = net::HttpResponse (*)(const AdminCall&);
 

@@ -9,7 +9,7 @@ namespace spool {
 // Where a snapshot may go is the operator's choice, as far as the process may write there; nothing
 // that exists is ever written to.
 net::HttpResponse SnapshotNode(const AdminCall& call) {
-  const auto body = RequestBody::Parse(call.request.body, {"dir"});
+  const auto body = ReadBody(call, {"dir"});
   if (!body) return AnswerOf(body.error());
   const auto dir = body->Text("dir");
   if (!dir) return AnswerOf(dir.error());
@@ -28,14 +28,19 @@ net::HttpResponse SnapshotNode(const AdminCall& call) {
 
 // Delivery goes on; what the targets have not had is in the answer.
 net::HttpResponse DrainNode(const AdminCall& call) {
-  const auto body = RequestBody::Parse(call.request.body, {"drain"});
+  const auto body = ReadBody(call, {"drain"});
   if (!body) return AnswerOf(body.error());
   const auto drain = body->Flag("drain");
   if (!drain) return AnswerOf(drain.error());
   if (!call.context.drain) {
     return net::Problem(409, "conflict", "This service cannot be drained.");
   }
-  call.context.drain(*drain);
+  if (!call.context.drain(*drain)) {
+    return net::Problem(503, "busy",
+                        "No new events are taken any more, but some that were on their way are not "
+                        "stored yet; ask again.",
+                        -1, 1);
+  }
   log::Info(*drain ? "No new events are taken, as an operator asked; delivery goes on."
                    : "Events are taken again, as an operator asked.");
   uint64_t pending = 0;

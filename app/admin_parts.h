@@ -41,8 +41,12 @@ struct AdminContext {
   std::function<Readiness()> readiness;  // any thread, quick
   const Clock* clock = &RealClock();
   SteadyTime started;
-  // Takes no new events, or takes them again; any thread. Empty: the service cannot do that.
-  std::function<void(bool)> drain;
+  // Takes no new events, or takes them again; any thread. False when some that had begun are still
+  // not stored after ten seconds. Empty: the service cannot do that.
+  std::function<bool(bool)> drain;
+  // Has the target that runs now under that name look for what changed; any thread. Empty: the one
+  // of the parts is it.
+  std::function<void(const std::string&)> wake = {};
   // Of the configuration. Empty where there is none to ask for.
   std::function<ReloadState()> reload_state = {};
   std::function<ReloadReport()> reload = {};  // takes as long as the targets take to stop

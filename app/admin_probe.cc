@@ -87,7 +87,7 @@ net::HttpResponse TestTarget(const AdminCall& call) {
   if (target == targets.end()) {
     return net::Problem(404, "not_found", "There is no target of that name.");
   }
-  const auto body = RequestBody::Parse(call.request.body, {"sequence"});
+  const auto body = ReadBody(call, {"sequence"});
   if (!body) return AnswerOf(body.error());
   const auto sequence = body->SequenceOf("sequence");
   if (!sequence) return ProbeWithOwnEvent(call, *target);

@@ -81,8 +81,7 @@ net::HttpResponse ListReplays(const AdminCall& call) {
 }
 
 net::HttpResponse StartReplay(const AdminCall& call) {
-  const auto body =
-      RequestBody::Parse(call.request.body, {"target", "from", "to", "match", "rate", "dry_run"});
+  const auto body = ReadBody(call, {"target", "from", "to", "match", "rate", "dry_run"});
   if (!body) return AnswerOf(body.error());
   const Result<bool> dry_run = body->Flag("dry_run");
   if (!dry_run) return AnswerOf(dry_run.error());

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/time_text.h"
 #include "spool/cursor.h"
+#include "spool/records.h"
 
 namespace spool {
 namespace {
@@ -72,7 +73,7 @@ net::HttpResponse ResumeTarget(const AdminCall& call) {
 net::HttpResponse SkipTarget(const AdminCall& call) {
   Forwarder* forwarder = Find(call);
   if (forwarder == nullptr) return NoSuchTarget();
-  const auto body = RequestBody::Parse(call.request.body, {"to"});
+  const auto body = ReadBody(call, {"to"});
   if (!body) return AnswerOf(body.error());
   bool by_time = false;
   const Result<Sequence> to = PlaceOf(*body, call, &by_time);
@@ -98,7 +99,9 @@ net::HttpResponse RemoveTarget(const AdminCall& call) {
   }
   for (const CursorStatus& cursor : AbandonedCursors(call.parts)) {
     if (cursor.name != call.name) continue;
-    const Status done = call.parts.journal.RemoveCursor("target/" + call.name);
+    // With its place goes that it was paused, or the next target of the name would begin so.
+    Status done = call.parts.journal.records().Remove("paused/" + call.name);
+    if (done) done = call.parts.journal.RemoveCursor("target/" + call.name);
     if (!done) return AnswerOf(done.error());
     Note(call, "pending", cursor.account.pending);
     log::Warn("The place of a target that is not configured any more was given up.",

@@ -187,6 +187,7 @@ class Walker {
       return;
     }
     path_.emplace_back(field.name);
+    std::map<std::string, int> called;  // items of a list may have the same name, as two tokens do
     for (size_t i = 0; i < value.sections.size(); ++i) {
       const Values& section = value.sections[i];
       const size_t before = out_.size();
@@ -194,7 +195,10 @@ class Walker {
         path_.push_back(section.name);
       } else {
         const bool named = section.Has("name") && section.Written("name");
-        path_.push_back("[" + (named ? section.Text("name") : std::to_string(i)) + "]");
+        std::string name = named ? section.Text("name") : std::to_string(i);
+        const int nth = ++called[name];
+        if (nth > 1) name += "#" + std::to_string(nth);
+        path_.push_back("[" + name + "]");
       }
       Walk(section, *field.section);
       const std::string name = path_.back();

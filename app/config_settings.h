@@ -16,7 +16,7 @@ namespace spool {
 
 struct Setting {
   // "targets", "kafka", "batch", "events". An item of a list is its name or its number from 0 in
-  // brackets: "[incidents]", "[0]".
+  // brackets: "[incidents]", "[0]"; the second of one name is "[ops#2]".
   std::vector<std::string> path;
   std::string value;        // as YAML, on one line
   bool written = false;     // in the file or on the command line; otherwise it is the default

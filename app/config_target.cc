@@ -78,6 +78,9 @@ void CheckClientTls(const Values& tls, ConfigProblems& problems) {
 WebhookSettings BuildWebhook(const Values& target, ConfigProblems& problems) {
   WebhookSettings out;
   out.url = target.Text("url");
+  // What comes from a variable may be a secret: the path of a Slack webhook is one.
+  const YamlNode* url = target.At("url").node;
+  if (url != nullptr && url->substituted) out.shown_url = url->written;
   const std::string& format = target.Text("format");
   out.format = format == "batch"   ? WebhookSettings::Format::kBatch
                : format == "jsonl" ? WebhookSettings::Format::kJsonLines

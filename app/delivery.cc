@@ -22,9 +22,9 @@ Result<Sequence> Delivery::StartOf(const TargetConfig& target) const {
   }
   switch (target.start) {
     case TargetConfig::Start::kBeginning:
-      // Only what this very journal ever had; a target added later would get old events that
-      // nobody asked for.
-      return journal_.created() ? journal_.stored().first : journal_.end();
+      // Only what this very journal ever had; a target added later, also by a reload, would get old
+      // events that nobody asked for.
+      return journal_.created() && !started_ ? journal_.stored().first : journal_.end();
     case TargetConfig::Start::kNow: return journal_.end();
     case TargetConfig::Start::kTime: return journal_.Find(target.start_time);
   }
@@ -63,6 +63,7 @@ Status Delivery::Start(const Config& config) {
   for (Ready& ready : prepared->begin) {
     if (const Status begun = Replace(ready.name, &ready, {}); !begun) return begun;
   }
+  started_ = true;
   return {};
 }
 

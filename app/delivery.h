@@ -65,6 +65,7 @@ class Delivery {
   Status Replace(const std::string& name, Ready* ready, SteadyTime deadline);
 
   Journal& journal_;
+  bool started_ = false;
   mutable std::mutex mutex_;
   Targets targets_;  // guarded by mutex_
 };

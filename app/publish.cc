@@ -141,6 +141,8 @@ Result<int> Publish(const Config& config, const PublishOptions& options,
   const Result<CatchUpResult> result =
       CatchUp(settings, std::move(*router), **journal, RealClock(), deadline, std::move(stop));
   if (!result) return tl::unexpected(result.error());
+  journal->reset();  // which writes, too
+  if (*failed) return Fail(Code::kStorage, "the journal failed when it was closed");
   return Tell(settings.name, *result);
 }
 

@@ -48,7 +48,10 @@ ReloadPlan PlanReload(const Config& running, const Config& fresh);
 
 struct ReloadReport {
   bool ok = false;
-  // Why not: "invalid_config" and "needs_restart" with `problems`, or the code of an error.
+  // It is in force, though perhaps not all of it: then `code` is "target_not_running".
+  bool taken = false;
+  // Why not ok: "invalid_config" and "needs_restart" with `problems`, "target_not_running", or the
+  // code of an error.
   std::string code;
   std::string detail;     // a sentence
   uint64_t revision = 0;  // that is in force now

@@ -19,6 +19,8 @@ namespace {
 constexpr int kSourcesPercent = 30;
 constexpr int kClosingPercent = 15;
 constexpr Micros kAdminTime = std::chrono::seconds(1);
+// How long a drain waits for what is being stored.
+constexpr Micros kDrainTime = std::chrono::seconds(10);
 
 // Allowed, since a cluster's own network may be trusted; but nobody should do it unawares.
 void WarnIfInTheClear(const HttpSourceSettings& settings) {
@@ -61,9 +63,11 @@ class ServiceImpl final : public Service {
   Status OpenReplays();
   Status StartSources();
   void AttachAdmin();
+  bool Drain(bool on);
   Readiness GetReadiness() const;
   ReloadReport TryReload();
-  Status Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& plan);
+  Status Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& plan, Status* begun);
+  std::vector<std::string> NotRunning() const;
   void Tell(const ReloadReport& report);
   ReloadState state() const {
     const std::lock_guard lock(state_mutex_);
@@ -78,6 +82,7 @@ class ServiceImpl final : public Service {
   std::atomic<Phase> phase_{Phase::kStarting};
   std::atomic<bool> fatal_{false};
   std::atomic<bool> draining_{false};
+  std::mutex drain_mutex_;  // one at a time, and none while the sources are opened
 
   std::unique_ptr<AdminApi> admin_;
   std::unique_ptr<Journal> journal_;
@@ -120,9 +125,10 @@ Status ServiceImpl::ListenAdmin() {
   AdminContext context;
   context.readiness = [this] { return GetReadiness(); };
   context.started = started_;
-  context.drain = [this](bool on) {  // only called once there are sources
-    draining_ = on;
-    for (const auto& source : sources_) on ? source->Close() : source->Open();
+  context.drain = [this](bool on) { return Drain(on); };
+  context.wake = [this](const std::string& name) {
+    const Delivery::Targets targets = delivery_->targets();
+    if (const auto it = targets.find(name); it != targets.end()) it->second->Wake();
   };
   context.reload_state = [this] { return state(); };
   context.reload = [this] { return Reload(); };
@@ -222,8 +228,33 @@ void ServiceImpl::AttachAdmin() {
   admin_->Attach(std::move(parts));
 }
 
-// What is built and checked before anything changes, and what cannot fail any more after it.
-Status ServiceImpl::Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& plan) {
+// Only called once there are sources.
+bool ServiceImpl::Drain(bool on) {
+  const std::lock_guard lock(drain_mutex_);
+  draining_ = on;
+  const SteadyTime deadline = RealClock().Steady() + kDrainTime;
+  bool stored = true;
+  for (const auto& source : sources_) {
+    if (!on && phase_ == Phase::kServing) source->Open();
+    if (on) stored = source->Close(deadline) && stored;
+  }
+  return stored;
+}
+
+// Configured targets without a forwarder: the journal refused them their place.
+std::vector<std::string> ServiceImpl::NotRunning() const {
+  std::vector<std::string> names;
+  const Delivery::Targets running = delivery_->targets();
+  for (const TargetConfig& target : config_->targets) {
+    if (!running.contains(target.settings.name)) names.push_back(target.settings.name);
+  }
+  return names;
+}
+
+// What is built and checked before anything changes; an error is of that. After it only a target
+// can fail to begin, which `begun` tells.
+Status ServiceImpl::Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& plan,
+                         Status* begun) {
   auto auth = AdminAuth::Create(fresh->admin);
   if (!auth) return Fail("the admin listener", auth.error());
   std::vector<std::pair<HttpSource*, std::shared_ptr<const HttpSource::Policy>>> policies;
@@ -249,13 +280,12 @@ Status ServiceImpl::Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& 
     const std::lock_guard lock(state_mutex_);
     state_.config = std::move(fresh);
   }
-  const Status changed =
-      delivery_->Change(std::move(*prepared), RealClock().Steady() + Forwarder::kStopGrace);
+  *begun = delivery_->Change(std::move(*prepared), RealClock().Steady() + Forwarder::kStopGrace);
   for (const auto* names : {&plan.changed, &plan.removed}) {
     for (const std::string& name : *names) replays_->Renew(name);
   }
   AttachAdmin();
-  return changed;
+  return {};
 }
 
 ReloadReport ServiceImpl::TryReload() {
@@ -288,12 +318,30 @@ ReloadReport ServiceImpl::TryReload() {
                 "runs, so nothing of it is taken: " +
                     keys + ".");
   }
+  // What could not begin the last time is tried again.
+  for (const std::string& name : NotRunning()) {
+    const auto in = [&](const std::vector<std::string>& names) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    if (in(report.plan.changed) || in(report.plan.removed)) continue;
+    report.plan.changed.push_back(name);
+  }
   report.ok = true;
-  if (report.plan.keys.empty()) return report;
+  if (report.plan.keys.empty() && report.plan.changed.empty()) return report;
+  Status begun;
   const Status swapped =
-      Swap(std::make_shared<const Config>(std::move(*loaded.config)), report.plan);
-  if (swapped) return report;
+      Swap(std::make_shared<const Config>(std::move(*loaded.config)), report.plan, &begun);
+  report.ok = report.taken = swapped.has_value();
+  if (swapped && begun) return report;
   report.ok = false;
+  if (swapped) {
+    std::string names;
+    for (const std::string& name : NotRunning()) names += (names.empty() ? "" : ", ") + name;
+    return fail("target_not_running",
+                "The new configuration is in force, but these targets could "
+                "not begin and deliver nothing: " +
+                    names + " (" + begun.error().message + ").");
+  }
   const bool kept = swapped.error().code == Code::kInvalid;
   return fail(kept ? "invalid_config" : std::string(CodeName(swapped.error().code)),
               "The configuration cannot be used: " + swapped.error().message + ".");
@@ -317,7 +365,9 @@ void ServiceImpl::Tell(const ReloadReport& report) {
                {"targets_removed", count(report.plan.removed)}});
     return;
   }
-  log::Error("The configuration was read again and is not taken; the old one stays in force.",
+  log::Error(report.taken
+                 ? "The configuration was read again and is in force, but not with every target."
+                 : "The configuration was read again and is not taken; the old one stays in force.",
              {{"code", report.code}, {"detail", report.detail}});
   for (size_t i = 0; i < report.problems.size() && i < kToldMax; ++i) {
     log::Error(FormatPlace(report.problems[i]));
@@ -330,7 +380,7 @@ ReloadReport ServiceImpl::Reload() {
   const SystemTime now = RealClock().Now();
   {
     const std::lock_guard state_lock(state_mutex_);
-    if (report.ok && !report.plan.keys.empty()) {
+    if (report.taken && !report.plan.keys.empty()) {
       ++state_.revision;
       state_.since = now;
     }
@@ -356,8 +406,11 @@ Status ServiceImpl::Build() {
   if (const Status replays = OpenReplays(); !replays) return replays;
   // Ready is said when everything answers, or who waited for it would be refused by the admin API.
   AttachAdmin();
+  const std::lock_guard lock(drain_mutex_);
   phase_ = Phase::kServing;
-  for (const auto& source : sources_) source->Open();
+  for (const auto& source : sources_) {
+    if (!draining_) source->Open();
+  }
   return {};
 }
 

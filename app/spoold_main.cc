@@ -9,9 +9,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <semaphore>
@@ -307,6 +309,13 @@ ConfigResult LoadAgain(const Options& options) {
     problem.message = applied.error().message;
     result.problems.push_back(std::move(problem));
     result.config.reset();
+    return result;
+  }
+  if (const Status fits = FitDescriptors(RaiseDescriptorLimit(), &*result.config); !fits) {
+    ConfigProblem problem;
+    problem.message = fits.error().message;
+    result.problems.push_back(std::move(problem));
+    result.config.reset();
   }
   return result;
 }
@@ -354,7 +363,36 @@ void EndAtSecondSignal(const sigset_t& set) {
   }).detach();
 }
 
+// Reads the configuration again when it was asked to, on a thread of its own: a target that hangs
+// holds up the reload, and must not hold up a stop.
+class Reloader {
+ public:
+  explicit Reloader(Service& service)
+      : thread_(StartThread("reload", [this, &service](std::stop_token stop) {
+          std::unique_lock lock(mutex_);
+          while (asked_.wait(lock, stop, [this] { return pending_; })) {
+            pending_ = false;
+            lock.unlock();
+            static_cast<void>(service.Reload());  // it logs what came of it
+            lock.lock();
+          }
+        })) {}
+  // What was asked for while one runs is done once more after it.
+  void Ask() {
+    const std::lock_guard lock(mutex_);
+    pending_ = true;
+    asked_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any asked_;
+  bool pending_ = false;  // guarded by mutex_
+  std::jthread thread_;
+};
+
 int Serve(Service& service, const sigset_t& set) {
+  Reloader reloader(service);
   for (;;) {
     const int number = NextSignal(set);
     const SteadyTime now = RealClock().Steady();
@@ -363,7 +401,7 @@ int Serve(Service& service, const sigset_t& set) {
       return kExitStorage;
     }
     if (number == SIGHUP) {
-      static_cast<void>(service.Reload());  // it logs what came of it
+      reloader.Ask();
       continue;
     }
     log::Info("Stopping as a signal asked.",
@@ -412,10 +450,10 @@ int Run(const Options& options) {
   Config config;
   if (const int status = ReadConfig(options, &config); status != 0) return status;
   log::Configure(config.log_level, config.log_format);
-  if (options.publish) return RunPublish(config, *options.publish);
   if (const Status fits = FitDescriptors(RaiseDescriptorLimit(), &config); !fits) {
     return ExplainFailure(config, fits.error());
   }
+  if (options.publish) return RunPublish(config, *options.publish);
   const sigset_t set = BlockSignals();
   FatalWatchdog().Start();
   StopWatchdog().Start();

@@ -38,7 +38,10 @@ class Curfew {
 
  private:
   void Watch(std::stop_token home) {
-    const std::stop_callback woken(stop_, [this] { bell_.notify_all(); });
+    const std::stop_callback woken(stop_, [this] {
+      { const std::lock_guard looked(mutex_); }  // or it falls between a look and the wait
+      bell_.notify_all();
+    });
     std::unique_lock lock(mutex_);
     while (!over()) {
       if (home.stop_requested()) return;

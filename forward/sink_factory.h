@@ -29,6 +29,7 @@ struct WebhookTls {
 struct WebhookSettings {
   enum class Format { kStructured, kBatch, kJsonLines };
   std::string url;
+  std::string shown_url;  // what people may see of it where that is not all; empty: `url`
   Format format = Format::kStructured;
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<Secret> bearer;  // sent as Authorization: Bearer

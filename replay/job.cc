@@ -132,7 +132,11 @@ Status ReplayJob::Resume(std::optional<TargetParts> parts) {
   {
     // A loop that was on its way out sees the state and stays.
     const std::lock_guard lock(mutex_);
-    if (!ended_ || stopping_) return {};
+    if (stopping_) return {};
+    if (!ended_) {
+      renewed_ = std::move(parts);  // its own may be those of before the pause
+      return {};
+    }
   }
   parts_ = std::move(parts);
   StartLoop();

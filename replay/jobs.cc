@@ -1,6 +1,7 @@
 #include "replay/jobs.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
@@ -82,14 +83,19 @@ class ReplayJobsImpl final : public ReplayJobs {
 
   Result<JobPtr> Find(std::string_view id) const;
   std::vector<JobPtr> All() const;
-  Result<ReplayPlan> PlanFor(const ReplayRequest& request, TargetParts* parts);
   Result<JobPtr> Create(ReplayStatus status);
   void Forget();
+  // Renew passes by a job that is only just made or resumed. Called once it is among the others,
+  // with the count as it was before its target was looked up.
+  void RenewSince(uint64_t renewals, ReplayJob& job) {
+    if (renewals_ != renewals) job.Renew(find_target_(job.target()));
+  }
 
   Journal& journal_;
   const FindTarget find_target_;
   const Clock& clock_;
   const ReplayOptions options_;
+  std::atomic<uint64_t> renewals_{0};
 
   mutable std::mutex mutex_;  // guards what follows; held across no call into another room
   std::map<std::string, JobPtr, std::less<>> jobs_;
@@ -182,8 +188,8 @@ Result<std::unique_ptr<ReplayJobsImpl::Place>> ReplayJobsImpl::TakePlace(bool fo
   return std::make_unique<Place>(*this);
 }
 
-Result<ReplayPlan> ReplayJobsImpl::PlanFor(const ReplayRequest& request, TargetParts* parts) {
-  auto found = find_target_(request.target);
+Result<ReplayPlan> ReplayJobsImpl::Plan(const ReplayRequest& request) {
+  const auto found = find_target_(request.target);
   if (!found) {
     return Fail(Code::kNotFound, "there is no target \"" + request.target + "\"");
   }
@@ -194,21 +200,14 @@ Result<ReplayPlan> ReplayJobsImpl::PlanFor(const ReplayRequest& request, TargetP
   if (!match) return tl::unexpected(match.error());
   const auto range = ResolveRange(journal_, request);
   if (!range) return tl::unexpected(range.error());
-  auto plan = CountSelected(journal_, found->router, *match, *range, stop_scans_.get_token());
-  if (plan && parts != nullptr) *parts = std::move(*found);
-  return plan;
-}
-
-Result<ReplayPlan> ReplayJobsImpl::Plan(const ReplayRequest& request) {
-  return PlanFor(request, nullptr);
+  return CountSelected(journal_, found->router, *match, *range, stop_scans_.get_token());
 }
 
 Result<ReplayStatus> ReplayJobsImpl::Start(const ReplayRequest& request) {
   // First the cheap refusal: counting reads the whole range.
   const auto place = TakePlace(true);
   if (!place) return tl::unexpected(place.error());
-  TargetParts parts;
-  const auto plan = PlanFor(request, &parts);
+  const auto plan = Plan(request);
   if (!plan) return tl::unexpected(plan.error());
   ReplayStatus status;
   status.request = request;
@@ -227,11 +226,14 @@ Result<ReplayStatus> ReplayJobsImpl::Start(const ReplayRequest& request) {
                                  {"first", plan->range.first.value},
                                  {"end", plan->range.end.value},
                                  {"events", plan->total}});
-  (*job)->Open(std::move(parts));
+  // Not as it was before the count, which may have taken long.
+  const uint64_t renewals = renewals_;
+  (*job)->Open(find_target_(request.target));
   {
     const std::lock_guard lock(mutex_);
     if (!stopped_) jobs_.emplace((*job)->id(), *job);
   }
+  RenewSince(renewals, **job);
   return (*job)->Snapshot(journal_.Cursors());
 }
 
@@ -328,7 +330,10 @@ Status ReplayJobsImpl::Resume(std::string_view id) {
   if ((*job)->state() != ReplayState::kPaused) return (*job)->Resume(std::nullopt);
   const auto place = TakePlace(false);
   if (!place) return tl::unexpected(place.error());
-  return (*job)->Resume(find_target_((*job)->target()));
+  const uint64_t renewals = renewals_;
+  if (Status resumed = (*job)->Resume(find_target_((*job)->target())); !resumed) return resumed;
+  RenewSince(renewals, **job);
+  return {};
 }
 
 Status ReplayJobsImpl::Cancel(std::string_view id) {
@@ -338,6 +343,7 @@ Status ReplayJobsImpl::Cancel(std::string_view id) {
 }
 
 void ReplayJobsImpl::Renew(std::string_view target) {
+  ++renewals_;
   for (const JobPtr& job : All()) {
     if (job->target() == target) job->Renew(find_target_(target));
   }

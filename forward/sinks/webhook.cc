@@ -95,9 +95,10 @@ class WebhookSink : public Sink {
 
   Preview Show(const Message& message) const override {
     // Some addresses carry a token behind the question mark.
-    const size_t query = settings_.url.find_first_of("?#");
-    Preview preview{"POST " + settings_.url.substr(0, query),
-                    std::string(ContentType(settings_.format)), std::string(message.body)};
+    const std::string& url = settings_.shown_url.empty() ? settings_.url : settings_.shown_url;
+    const size_t query = url.find_first_of("?#");
+    Preview preview{"POST " + url.substr(0, query), std::string(ContentType(settings_.format)),
+                    std::string(message.body)};
     if (query != std::string::npos) preview.where += "?[hidden]";
     if (settings_.format == Format::kBatch) preview.body = '[' + preview.body + ']';
     if (settings_.format == Format::kJsonLines) preview.body += '\n';

@@ -153,7 +153,7 @@ HttpSource::HttpSource(HttpSourceOptions options, Journal& journal)
       journal_(journal),
       decoders_(std::make_unique<Decoders>(options_.decode)),
       counters_(std::make_shared<Counters>()),
-      open_(!options_.closed) {}
+      gate_(std::make_shared<Gate>(!options_.closed)) {}
 
 HttpSource::~HttpSource() { Stop(options_.clock->Steady()); }
 
@@ -291,11 +291,11 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
   counters_->requests.fetch_add(1, std::memory_order_relaxed);
   counters_->bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
   if (policy()->Serves(request.path)) {
-    if (request.method == "POST" && open_) {
-      Take(std::move(request), responder);
-      return;
-    }
     if (request.method == "POST") {
+      if (auto inside = gate_->Enter()) {
+        Take(std::move(request), responder, std::move(inside));
+        return;
+      }
       counters_->unavailable.fetch_add(1, std::memory_order_relaxed);
       const Status ready = options_.ready();
       responder.Send(net::Problem(503, "not_ready",
@@ -359,7 +359,8 @@ net::HttpResponse HttpSource::OverQuota(const Quota::Refused& refused) {
       refused.retry_after);
 }
 
-void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder) {
+void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder,
+                      std::shared_ptr<const void> inside) {
   std::shared_ptr<Quota::Place> place;  // until the answer
   const auto policy = this->policy();
   if (policy->limits.any()) {
@@ -400,32 +401,32 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
   responder.ReleaseBody(decoded ? decoded->bytes : 0);
   if (!decoded) {
     place.reset();  // before its answer, or the next request could come before it is free
-    Refuse(decoded.error(), std::move(quarantine), bytes, responder);
+    Refuse(decoded.error(), std::move(quarantine), bytes, responder, std::move(inside));
     return;
   }
   const bool tells = request.path == "/v1/events";
-  journal_.Append(std::move(decoded->events), options_.name,
-                  [responder, tells, quarantined = decoded->quarantined, counters = counters_, now,
-                   place = std::move(place)](Result<AppendResult> result) mutable {
-                    place.reset();  // before the answer, as above
-                    if (!result) {
-                      responder.Send(counters->Unavailable(result.error().code));
-                      return;
-                    }
-                    const uint32_t stored =
-                        result->stored > quarantined ? result->stored - quarantined : 0;
-                    counters->events.fetch_add(stored, std::memory_order_relaxed);
-                    counters->duplicates.fetch_add(result->duplicates, std::memory_order_relaxed);
-                    counters->quarantined.fetch_add(quarantined, std::memory_order_relaxed);
-                    if (result->stored > 0)
-                      counters->last_event.store(ToMicros(now), std::memory_order_relaxed);
-                    responder.Send(tells ? Summary(*result, quarantined) : net::HttpResponse{});
-                  });
+  journal_.Append(
+      std::move(decoded->events), options_.name,
+      [responder, tells, quarantined = decoded->quarantined, counters = counters_, now,
+       place = std::move(place), inside = std::move(inside)](Result<AppendResult> result) mutable {
+        place.reset();  // before the answer, as above
+        if (!result) {
+          responder.Send(counters->Unavailable(result.error().code));
+          return;
+        }
+        const uint32_t stored = result->stored > quarantined ? result->stored - quarantined : 0;
+        counters->events.fetch_add(stored, std::memory_order_relaxed);
+        counters->duplicates.fetch_add(result->duplicates, std::memory_order_relaxed);
+        counters->quarantined.fetch_add(quarantined, std::memory_order_relaxed);
+        if (result->stored > 0)
+          counters->last_event.store(ToMicros(now), std::memory_order_relaxed);
+        responder.Send(tells ? Summary(*result, quarantined) : net::HttpResponse{});
+      });
 }
 
 // Also a refusal is told only when what it leaves in quarantine is durable.
 void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
-                        const net::HttpResponder& responder) {
+                        const net::HttpResponder& responder, std::shared_ptr<const void> inside) {
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request was refused.", {{"source", options_.name},
@@ -444,8 +445,8 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
   }
   const uint64_t count = quarantine.size();
   journal_.Append(std::move(quarantine), options_.name,
-                  [responder, response = std::move(response), count,
-                   counters = counters_](Result<AppendResult> result) mutable {
+                  [responder, response = std::move(response), count, counters = counters_,
+                   inside = std::move(inside)](Result<AppendResult> result) mutable {
                     if (!result) {
                       responder.Send(counters->Unavailable(result.error().code));
                       return;

@@ -17,6 +17,7 @@
 #include "ingest/decode.h"
 #include "ingest/quota.h"
 #include "ingest/source.h"
+#include "ingest/sources/gate.h"
 #include "ingest/sources/http_auth.h"
 #include "net/http_server.h"
 #include "spool/journal.h"
@@ -66,9 +67,10 @@ class HttpSource : public Source {
   // be read; kConflict when started.
   Status Start() override;
   // Takes events from now on. Any thread.
-  void Open() { open_ = true; }
-  // From now on answers events with 503 "not_ready", until Open. Any thread.
-  void Close() { open_ = false; }
+  void Open() { gate_->Open(); }
+  // From now on answers events with 503 "not_ready", until Open. True once all that had begun are
+  // stored or refused, false when some are not at `deadline`. Any thread.
+  bool Close(SteadyTime deadline) { return gate_->Close(deadline); }
   // Makes ready what Use takes. Errors as Start: kInvalid for a path that is not known or a token
   // that cannot be read. Any thread.
   Result<std::shared_ptr<const Policy>> Prepare(HttpSourceRules rules) const;
@@ -95,10 +97,12 @@ class HttpSource : public Source {
 
   std::optional<net::HttpResponse> Admit(const net::HttpRequest& request) const;
   void Handle(net::HttpRequest&& request, net::HttpResponder responder);
-  void Take(net::HttpRequest&& request, const net::HttpResponder& responder);
+  // `inside` is held until all of it is stored or refused.
+  void Take(net::HttpRequest&& request, const net::HttpResponder& responder,
+            std::shared_ptr<const void> inside);
   net::HttpResponse Probe(const net::HttpRequest& request) const;
   void Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
-              const net::HttpResponder& responder);
+              const net::HttpResponder& responder, std::shared_ptr<const void> inside);
   net::HttpResponse OverQuota(const Quota::Refused& refused);
   net::HttpResponse Handshake(const net::HttpRequest& request) const;
   std::shared_ptr<const Policy> policy() const;
@@ -109,7 +113,7 @@ class HttpSource : public Source {
   // Shared with answers under way, which may outlive a stopped source.
   const std::shared_ptr<Counters> counters_;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> open_;
+  const std::shared_ptr<Gate> gate_;  // shared with answers under way
 
   mutable std::mutex policy_mutex_;
   std::shared_ptr<const Policy> policy_;  // guarded by policy_mutex_; set before the server runs

@@ -187,6 +187,18 @@ TEST_F(Actions, TellWhichTokenWasShown) {
   EXPECT_EQ(Metric(service, "spool_audit_actions_total{result=\"recorded\"}", day), 2);
 }
 
+// Pause reads no body; whoever sends one by mistake may send anything.
+TEST_F(Actions, KeepNoBodyThatNobodyRead) {
+  const RunningService service(TheConfig());
+  const std::string body = R"({"password":"hunter2"})";
+  ASSERT_EQ(service.Post("/api/v1/targets/out:pause", body).status, 200);
+  ASSERT_EQ(service.Post("/api/v1/node:drain", R"({"drain":false})").status, 200);
+  const std::vector<json> records = Records(service, {});
+  ASSERT_THAT(records, SizeIs(2));
+  EXPECT_FALSE(records[0]["data"].contains("request")) << records[0];
+  EXPECT_EQ(records[1]["data"]["request"], json({{"drain", false}}));
+}
+
 TEST_F(Actions, TellWhoseCertificateItWas) {
   AdminSettings settings;
   const auto auth = AdminAuth::Create(settings);

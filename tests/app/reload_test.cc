@@ -302,6 +302,73 @@ TEST_F(Reload, RetentionTokensQuotasAndPathsCountAtOnce) {
   EXPECT_EQ(service_->Get("/api/v1/status").status, 200);
 }
 
+TEST_F(Reload, OneOfTwoTokensOfANameIsTakenBack) {
+  const std::string targets = "targets:\n" + File("out");
+  for (const char* name : {"old", "new"}) std::ofstream(dir_ / name) << "secret-" << name << "\n";
+  const auto token = [&](const std::string& file) {
+    return "{ name: ops, file: " + dir_ / file + ", role: admin }";
+  };
+  const auto asked = [&](const std::string& word) {
+    return Call("GET", service_->admin(), "/api/v1/status", "",
+                {{"Authorization", "Bearer secret-" + word}})
+        .status;
+  };
+  admin_ = ", tokens: [ " + token("old") + ", " + token("new") + " ]";
+  Start(targets);
+  EXPECT_EQ(asked("old"), 200);
+  EXPECT_EQ(asked("new"), 200);
+  for (const char* kept : {"new", "old"}) {
+    admin_ = ", tokens: [ " + token("old") + ", " + token("new") + " ]";
+    Write(targets);
+    ASSERT_TRUE(service_->service().Reload().ok);
+    admin_ = ", tokens: [ " + token(kept) + " ]";
+    Write(targets);
+    ASSERT_TRUE(service_->service().Reload().ok);
+    EXPECT_EQ(asked("old"), kept == std::string("old") ? 200 : 401);
+    EXPECT_EQ(asked("new"), kept == std::string("new") ? 200 : 401);
+  }
+}
+
+TEST_F(Reload, WhatWasRefusedBeforeStaysCounted) {
+  const std::string targets = "targets:\n" + File("out");
+  std::ofstream(dir_ / "admin-token") << "the-admin\n";
+  admin_ = ", tokens: [ { file: " + dir_ / "admin-token" + ", role: admin } ]";
+  Start(targets);
+  const HttpHeaders with{{"Authorization", "Bearer the-admin"}};
+  const auto refused = [&] {
+    const std::string page = Call("GET", service_->admin(), "/metrics", "", with).body;
+    const std::string name = "spool_api_refused_total{code=\"unauthorized\"} ";
+    const size_t at = page.find(name);
+    return at == page.npos ? -1 : std::atoi(page.c_str() + at + name.size());
+  };
+  EXPECT_EQ(service_->Get("/api/v1/status").status, 401);
+  EXPECT_EQ(refused(), 1);
+  Write("log: { level: warn }\n" + targets);
+  ASSERT_TRUE(service_->service().Reload().ok);
+  EXPECT_EQ(refused(), 1);
+}
+
+// `beginning` is for who made the journal, and a reload made none.
+TEST_F(Reload, ATargetThatComesLaterBeginsNow) {
+  Start("targets:\n" + File("out"));
+  ASSERT_EQ(service_->PostEvents(3).status, 200);
+  ASSERT_TRUE(service_->WaitSettled());
+  ASSERT_EQ(Read("targets:\n" + File("out") + File("late")).status, 200);
+  ASSERT_EQ(service_->PostEvents(2, 3).status, 200);
+  ASSERT_TRUE(service_->WaitSettled());
+  EXPECT_EQ(NumbersInFile(dir_ / "out"), From(0, 5));
+  EXPECT_EQ(NumbersInFile(dir_ / "late"), From(3, 5));
+}
+
+TEST_F(Reload, WhoGivesUpAPlaceGivesUpThatItWasPaused) {
+  Start("targets:\n" + File("out") + File("other"));
+  ASSERT_EQ(service_->Post("/api/v1/targets/other:pause").status, 200);
+  ASSERT_EQ(Read("targets:\n" + File("out")).status, 200);
+  ASSERT_EQ(Call("DELETE", service_->admin(), "/api/v1/targets/other").status, 200);
+  ASSERT_EQ(Read("targets:\n" + File("out") + File("other")).status, 200);
+  EXPECT_EQ(Target("other")["state"], "ok");
+}
+
 // A token that nobody can read is found before anything changes.
 TEST_F(Reload, WhatCannotBeBuiltIsNotBegun) {
   Start("targets:\n" + File("out"));

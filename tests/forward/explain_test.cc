@@ -131,6 +131,8 @@ TEST(Preview, TellsWhereEachKindOfTargetSendsAndWhat) {
   EXPECT_EQ(hook.where, "POST https://hook.example/in?[hidden]");
   EXPECT_EQ(hook.content_type, "application/cloudevents-batch+json");
   EXPECT_EQ(hook.body, "[{}]");
+  webhook.shown_url = "https://hook.example/${PATH_WITH_A_TOKEN}";
+  EXPECT_EQ(Shown(webhook).where, "POST https://hook.example/${PATH_WITH_A_TOKEN}");
   NatsSettings nats;
   nats.subject = "spool.{stream}.{kind}";
   EXPECT_EQ(Shown(nats).where, "subject spool.security-events.Pod");

@@ -180,6 +180,26 @@ TEST_F(ReplayByTime, TimesBecomeSequencesOnce) {
   for (size_t i = 0; i < lines.size(); ++i) EXPECT_TRUE(IsEvent(lines[i], i + 3, id)) << lines[i];
 }
 
+// As a reload does it while the events of the range are counted.
+TEST_F(ReplayTest, ATargetThatChangesWhileItsReplayIsMadeIsTheNewOne) {
+  journal_.Fill(20);
+  OpenJobs();
+  const std::string other = path() + ".new";
+  after_find_ = [&] {
+    {
+      const std::lock_guard lock(mutex_);
+      targets_["files"].sink.of = FileSettings{other};
+    }
+    jobs_->Renew("files");
+  };
+  AwaitState(Start(Range(1)), ReplayState::kDone);
+  EXPECT_TRUE(Lines().empty());
+  std::ifstream file(other);
+  size_t lines = 0;
+  for (std::string line; std::getline(file, line);) ++lines;
+  EXPECT_EQ(lines, 20u);
+}
+
 TEST_F(ReplayTest, ARangeWithoutEventsIsDoneAtOnce) {
   journal_.Fill(5);
   OpenJobs();

@@ -40,13 +40,18 @@ class ReplayTest : public testing::Test {
     auto jobs = ReplayJobs::Open(
         *journal_,
         [this](std::string_view name) -> std::optional<ReplayJobs::TargetParts> {
-          const std::lock_guard lock(mutex_);
-          const auto found = targets_.find(std::string(name));
-          if (found == targets_.end()) return std::nullopt;
-          auto router = routes_.empty() ? Router::Compile({}, name, true)
-                                        : Router::Compile(routes_, name, false);
-          EXPECT_TRUE(router.has_value());
-          return ReplayJobs::TargetParts{found->second, *router};
+          std::optional<ReplayJobs::TargetParts> parts;
+          {
+            const std::lock_guard lock(mutex_);
+            const auto found = targets_.find(std::string(name));
+            if (found == targets_.end()) return std::nullopt;
+            auto router = routes_.empty() ? Router::Compile({}, name, true)
+                                          : Router::Compile(routes_, name, false);
+            EXPECT_TRUE(router.has_value());
+            parts = ReplayJobs::TargetParts{found->second, *router};
+          }
+          if (const auto then = std::exchange(after_find_, nullptr)) then();
+          return parts;
         },
         RealClock(), options);
     ASSERT_TRUE(jobs.has_value()) << jobs.error().message;
@@ -130,6 +135,7 @@ class ReplayTest : public testing::Test {
   std::map<std::string, TargetSettings> targets_;
   std::vector<RouteSettings> routes_;
   std::unique_ptr<ReplayJobs> jobs_;
+  std::function<void()> after_find_;  // once, when a target was looked up and before it is used
 
  private:
   std::mutex waiting_;
