@@ -35,6 +35,27 @@ void WriteBuild(MetricsWriter& out, const AdminContext& context) {
             Real(config.revision));
 }
 
+// Also the streams that got nothing yet, or the first events of one would not show as an increase.
+void WriteIngestEvents(MetricsWriter& out, const Journal& journal, const SourceStatus& source) {
+  for (const StreamStatus& stream : journal.Streams()) {
+    StreamCounts counts;
+    for (const StreamCounts& of : source.streams) {
+      if (of.stream == stream.id) counts = of;
+    }
+    const auto write = [&](const char* result, uint64_t count, bool expected) {
+      if (count == 0 && !expected) return;
+      out.Counter("spool_ingest_events_total",
+                  "Events of requests that were answered, by stream and what became of them.",
+                  {{"source", source.name}, {"stream", stream.name}, {"result", result}},
+                  Real(count));
+    };
+    const bool taken = stream.configured && !stream.special;
+    write("stored", counts.stored, taken);
+    write("duplicate", counts.duplicates, taken);
+    write("quarantined", counts.quarantined, stream.name == "quarantine");
+  }
+}
+
 void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
   for (const HttpSource* source : parts.sources) {
     const SourceStatus status = source->status();
@@ -58,13 +79,7 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                     "From a whole request to its answer, the commit included.", labels(),
                     server.seconds);
     }
-    const char* events = "Events of requests that were answered, by what became of them.";
-    out.Counter("spool_ingest_events_total", events, labels("result", "stored"),
-                Real(status.events));
-    out.Counter("spool_ingest_events_total", events, labels("result", "duplicate"),
-                Real(status.duplicates));
-    out.Counter("spool_ingest_events_total", events, labels("result", "quarantined"),
-                Real(status.quarantined));
+    WriteIngestEvents(out, parts.journal, status);
     out.Counter("spool_ingest_bytes_total", "Bytes of request bodies after decompression.",
                 labels(), Real(status.bytes));
     const Refusals& refused = status.refused;
