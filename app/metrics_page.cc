@@ -4,6 +4,7 @@
 #include <map>
 
 #include "app/json_views.h"
+#include "app/source_watch.h"
 #include "base/metrics.h"
 #include "base/secret_times.h"
 #include "spool/cursor.h"
@@ -57,6 +58,7 @@ void WriteIngestEvents(MetricsWriter& out, const Journal& journal, const SourceS
 }
 
 void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
+  const auto gaps = parts.gaps.Counts();
   for (const HttpSource* source : parts.sources) {
     const SourceStatus status = source->status();
     const net::HttpServerStats server = source->server_stats();
@@ -67,6 +69,12 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
     };
     out.Gauge("spool_source_up", "1 while the source takes events.", labels(),
               status.state == "up" ? 1 : 0);
+    for (const std::string_view cause : SourceWatch::kCauses) {
+      const auto count = gaps.find({status.name, std::string(cause)});
+      out.Counter("spool_source_gaps_total", "Times in which the source took nothing, by why.",
+                  {{"source", status.name}, {"reason", std::string(cause)}},
+                  count == gaps.end() ? 0 : Real(count->second));
+    }
     out.Gauge("spool_source_last_event_timestamp_seconds",
               "When the source last stored an event; 0 before the first.", labels(),
               Seconds(status.last_event));

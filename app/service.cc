@@ -8,6 +8,7 @@
 #include "app/admin_api.h"
 #include "app/config_values.h"
 #include "app/delivery.h"
+#include "app/source_watch.h"
 #include "base/log.h"
 #include "base/time_text.h"
 #include "net/byte_budget.h"
@@ -60,6 +61,7 @@ class ServiceImpl final : public Service {
   Status StartTargets();
   Status OpenReplays();
   Status StartSources();
+  Status WatchSources();
   void AttachAdmin();
   Readiness GetReadiness() const;
   ReloadReport TryReload();
@@ -81,9 +83,11 @@ class ServiceImpl final : public Service {
 
   std::unique_ptr<AdminApi> admin_;
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<SourceGaps> gaps_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<ReplayJobs> replays_;
   std::vector<std::unique_ptr<HttpSource>> sources_;
+  std::unique_ptr<SourceWatch> watch_;
   std::string admin_address_;
   std::vector<std::string> ingest_addresses_;
 
@@ -123,6 +127,7 @@ Status ServiceImpl::ListenAdmin() {
   context.drain = [this](bool on) {  // only called once there are sources
     draining_ = on;
     for (const auto& source : sources_) on ? source->Close() : source->Open();
+    watch_->Drained(on);
   };
   context.reload_state = [this] { return state(); };
   context.reload = [this] { return Reload(); };
@@ -144,6 +149,9 @@ Status ServiceImpl::OpenJournal() {
   auto journal = Journal::Open(std::move(options));
   if (!journal) return tl::unexpected(journal.error());
   journal_ = std::move(*journal);
+  auto gaps = SourceGaps::Load(journal_->records());
+  if (!gaps) return tl::unexpected(gaps.error());
+  gaps_ = std::move(*gaps);
   return {};
 }
 
@@ -206,6 +214,15 @@ Status ServiceImpl::StartSources() {
   return {};
 }
 
+Status ServiceImpl::WatchSources() {
+  std::vector<const Source*> sources;
+  for (const auto& source : sources_) sources.push_back(source.get());
+  auto watch = SourceWatch::Start(*journal_, *gaps_, std::move(sources));
+  if (!watch) return tl::unexpected(watch.error());
+  watch_ = std::move(*watch);
+  return {};
+}
+
 void ServiceImpl::AttachAdmin() {
   std::map<std::string, Forwarder*> targets;
   std::vector<std::shared_ptr<const void>> owners{config_};
@@ -216,7 +233,7 @@ void ServiceImpl::AttachAdmin() {
   std::vector<const HttpSource*> sources;
   for (const auto& source : sources_) sources.push_back(source.get());
   std::shared_ptr<const AdminParts> parts(
-      new AdminParts{*config_, *journal_, *replays_, std::move(targets), std::move(sources),
+      new AdminParts{*config_, *journal_, *gaps_, *replays_, std::move(targets), std::move(sources),
                      [this] { return admin_->tls(); }, std::move(owners)});
   for (const std::string& warning : Warnings(*parts)) log::Warn(warning);
   admin_->Attach(std::move(parts));
@@ -354,6 +371,7 @@ Status ServiceImpl::Build() {
   if (const Status sources = StartSources(); !sources) return sources;
   if (const Status targets = StartTargets(); !targets) return targets;
   if (const Status replays = OpenReplays(); !replays) return replays;
+  if (const Status watched = WatchSources(); !watched) return watched;
   // Ready is said when everything answers, or who waited for it would be refused by the admin API.
   AttachAdmin();
   phase_ = Phase::kServing;
@@ -371,14 +389,18 @@ void ServiceImpl::Stop(SteadyTime deadline) {
   { const std::lock_guard no_reload(reload_mutex_); }
   const SteadyTime now = RealClock().Steady();
   const Micros whole = std::max(deadline - now, Micros(0));
+  const SystemTime since = RealClock().Now();
   for (const auto& source : sources_) source->Stop(now + whole * kSourcesPercent / 100);
+  if (watch_) watch_->Stopped(since);
   const SteadyTime delivered = deadline - whole * kClosingPercent / 100;
   if (delivery_) delivery_->Stop(delivered);
   if (replays_) replays_->Stop(delivered);
   if (admin_) admin_->Stop(std::min(deadline, RealClock().Steady() + kAdminTime));
+  watch_.reset();
   sources_.clear();
   replays_.reset();
   delivery_.reset();
+  gaps_.reset();
   journal_.reset();
 }
 
