@@ -20,32 +20,6 @@ std::string KeyOf(uint64_t number) {
   return std::string(kGapKind) + std::string(20 - digits.size(), '0') + digits;
 }
 
-std::string Encode(const SourceGap& gap) {
-  std::string out;
-  codec::PutFixed(out, kVersion);
-  codec::PutVarint(out, gap.number);
-  codec::PutText(out, gap.source);
-  codec::PutText(out, gap.cause);
-  codec::PutFixed(out, ToMicros(gap.from));
-  codec::PutFixed(out, static_cast<uint8_t>(gap.to ? 1 : 0));
-  if (gap.to) codec::PutFixed(out, ToMicros(*gap.to));
-  return out;
-}
-
-std::optional<SourceGap> Decode(std::string_view bytes) {
-  codec::Parser in(bytes);
-  const auto version = in.Fixed<uint8_t>();
-  SourceGap gap;
-  gap.number = in.Varint();
-  gap.source = in.Text();
-  gap.cause = in.Text();
-  gap.from = FromMicros(in.Fixed<int64_t>());
-  const auto ended = in.Fixed<uint8_t>();
-  if (ended != 0) gap.to = FromMicros(in.Fixed<int64_t>());
-  if (!in.ok() || version != kVersion || ended > 1 || !in.rest().empty()) return std::nullopt;
-  return gap;
-}
-
 std::string EncodeTaking(SystemTime time) {
   std::string out;
   codec::PutFixed(out, kVersion);
@@ -68,12 +42,38 @@ void TellDamaged(const std::string& key) {
 
 }  // namespace
 
+std::string EncodeSourceGap(const SourceGap& gap) {
+  std::string out;
+  codec::PutFixed(out, kVersion);
+  codec::PutVarint(out, gap.number);
+  codec::PutText(out, gap.source);
+  codec::PutText(out, gap.cause);
+  codec::PutFixed(out, ToMicros(gap.from));
+  codec::PutFixed(out, static_cast<uint8_t>(gap.to ? 1 : 0));
+  if (gap.to) codec::PutFixed(out, ToMicros(*gap.to));
+  return out;
+}
+
+std::optional<SourceGap> DecodeSourceGap(std::string_view bytes) {
+  codec::Parser in(bytes);
+  const auto version = in.Fixed<uint8_t>();
+  SourceGap gap;
+  gap.number = in.Varint();
+  gap.source = in.Text();
+  gap.cause = in.Text();
+  gap.from = FromMicros(in.Fixed<int64_t>());
+  const auto ended = in.Fixed<uint8_t>();
+  if (ended != 0) gap.to = FromMicros(in.Fixed<int64_t>());
+  if (!in.ok() || version != kVersion || ended > 1 || !in.rest().empty()) return std::nullopt;
+  return gap;
+}
+
 Result<std::unique_ptr<SourceGaps>> SourceGaps::Load(Records& records) {
   std::unique_ptr<SourceGaps> gaps(new SourceGaps(records));
   auto kept = records.List(kGapKind);
   if (!kept) return tl::unexpected(kept.error());
   for (const auto& [key, value] : *kept) {
-    auto gap = Decode(value);
+    auto gap = DecodeSourceGap(value);
     if (!gap || KeyOf(gap->number) != key) {
       TellDamaged(key);
       continue;
@@ -161,7 +161,7 @@ std::map<std::pair<std::string, std::string>, uint64_t> SourceGaps::Counts() con
 }
 
 Status SourceGaps::Keep(const SourceGap& gap) {
-  return records_.Put(KeyOf(gap.number), Encode(gap));
+  return records_.Put(KeyOf(gap.number), EncodeSourceGap(gap));
 }
 
 SourceGap* SourceGaps::OpenOf(std::string_view source) {

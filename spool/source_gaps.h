@@ -65,4 +65,8 @@ class SourceGaps {
   std::map<std::pair<std::string, std::string>, uint64_t> counts_;
 };
 
+// As it is recorded. Nothing for bytes that are no gap.
+std::string EncodeSourceGap(const SourceGap& gap);
+std::optional<SourceGap> DecodeSourceGap(std::string_view bytes);
+
 }  // namespace spool

@@ -411,6 +411,16 @@ Outcome<int> RunChosen(Arguments& args, Printer& out, Interrupt& interrupt) {
   return RunOnEach(session, args.run);
 }
 
+// CLI11's own words, but for what they say badly.
+Failure SlipOf(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const size_t twice = text.find(": At Most 1 required but received");
+  if (twice == text.npos) return {kUsage, Visible(text), ""};
+  const std::string flag = text.substr(0, twice);
+  return {kUsage, Visible(flag) + " is there more than once",
+          flag == "--server" ? "several servers are one list, separated by commas" : ""};
+}
+
 // Nagios reads 2 as critical: a wrong command line of ours must not wake anybody.
 bool IsCheck(const CLI::App& app, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
@@ -494,7 +504,7 @@ int RunCtl(int argc, char** argv) {
   } catch (const CLI::Success& help) {  // --help, --version
     return app.exit(help) == 0 && Printer({}).Finish() ? kDone : kFailed;
   } catch (const CLI::ParseError& error) {
-    return Usage({kUsage, Visible(error.what()), ""}, check);
+    return Usage(SlipOf(error), check);
   }
   if (!args.run && !args.run_local) {
     const auto chosen = app.get_subcommands();

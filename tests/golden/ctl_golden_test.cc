@@ -186,6 +186,7 @@ const Case kCases[] = {
     {"slip_flag", {"events", "ls", "--sinse", "2d"}},
     {"slip_target", {"target", "info", "servicenwo"}},
     {"slip_replay", {"replay", "watch", "nothing-like-it"}},
+    {"bad_twice", {"status", "--server", "spool-0:8081", "--server", "spool-1:8081"}},
     {"bad_time", {"events", "ls", "--since", "yesterday"}},
     {"bad_format", {"stream", "ls", "-o", "xml"}},
     {"bad_rate", {"replay", "start", "--target", "x", "--from", "1h", "--rate", "fast"}},
