@@ -59,6 +59,7 @@ constexpr Route kRoutes[] = {
     {{"POST", "/api/v1/targets/{name}:test", kOperator}, Lane::kChange, false, TestTarget},
     {{"POST", "/api/v1/targets/{name}:skip", kOperator}, Lane::kChange, false, SkipTarget},
     {{"GET", "/api/v1/sources", kViewer}, Lane::kAtOnce, false, ListSources},
+    {{"GET", "/api/v1/source-gaps", kViewer}, Lane::kAtOnce, true, ListSourceGaps},
     {{"GET", "/api/v1/dead-letters", kReader}, Lane::kScan, true, ListDeadLetters},
     {{"GET", "/api/v1/dead-letters/{name}", kReader}, Lane::kScan, false, GetDeadLetter},
     {{"POST", "/api/v1/dead-letters/{name}:retry", kOperator},

@@ -42,6 +42,7 @@ net::HttpResponse GetStatus(const AdminCall& call);
 net::HttpResponse ListStreams(const AdminCall& call);
 net::HttpResponse GetStream(const AdminCall& call);
 net::HttpResponse ListSources(const AdminCall& call);
+net::HttpResponse ListSourceGaps(const AdminCall& call);
 net::HttpResponse ListMarkers(const AdminCall& call);
 net::HttpResponse GetEvent(const AdminCall& call);
 

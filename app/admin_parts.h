@@ -15,6 +15,7 @@
 #include "net/tls.h"
 #include "replay/jobs.h"
 #include "spool/journal.h"
+#include "spool/source_gaps.h"
 
 namespace spool {
 
@@ -23,6 +24,7 @@ namespace spool {
 struct AdminParts {
   const Config& config;
   Journal& journal;
+  const SourceGaps& gaps;
   ReplayJobs& replays;
   std::map<std::string, Forwarder*> targets;
   std::vector<const HttpSource*> sources;

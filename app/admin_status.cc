@@ -111,6 +111,24 @@ net::HttpResponse ListSources(const AdminCall& call) {
   return JsonAnswer(out.Take());
 }
 
+// Times in which a source took nothing, and ranges of events that are lost: whose they were is lost
+// with them, so they may be any source's.
+net::HttpResponse ListSourceGaps(const AdminCall& call) {
+  if (const Status known = call.params.Check({"source"}); !known) return AnswerOf(known.error());
+  const std::string source = call.params.Get("source");
+  JsonWriter out;
+  out.BeginObject().Key("items").BeginArray();
+  for (const Marker& marker : call.parts.journal.Markers()) {
+    if (marker.kind == Marker::Kind::kLost) WriteLostGap(out, marker);
+  }
+  const SystemTime now = call.context.clock->Now();
+  for (const SourceGap& gap : call.parts.gaps.List()) {
+    if (source.empty() || gap.source == source) WriteSourceGap(out, gap, now);
+  }
+  out.EndArray().EndObject();
+  return JsonAnswer(out.Take());
+}
+
 net::HttpResponse ListMarkers(const AdminCall& call) {
   JsonWriter out;
   out.BeginObject().Key("items").BeginArray();

@@ -151,7 +151,12 @@ class Importer {
       for (int i = 2; !names_.insert(target.name).second; ++i) {
         target.name = base.substr(0, 60) + "-" + std::to_string(i);
       }
+      if (!target.lines.empty()) target.lines.front() = target.name + ":";
       for (const std::string& note : target.not_kept) NotKept(node, note);
+      for (const auto& [line, note] : target.never_worked) {
+        never_worked_.emplace_back(
+            line, fmt::format("{}:{}: {}", node.start.file->name, line, OneLine(note)));
+      }
       receivers_.emplace(target.receiver, targets_.size());
       targets_.push_back(std::move(target));
     }
@@ -199,6 +204,9 @@ class Importer {
   Rule ReadRule(const YamlNode& node, bool drop) {
     Rule rule;
     for (const YamlNode::Entry& entry : node.entries) {
+      if (drop && entry.key == "receiver") {
+        NeverWorked(entry.value, "receiver: a drop rule sends nothing, so it was never looked at");
+      }
       if (KnownRuleKey(entry.key)) continue;
       std::string value;
       for (const YamlNode& item : entry.value.items) {
@@ -361,13 +369,22 @@ class Importer {
     return out + mark + "  to: [" + route.to + "]\n";
   }
 
+  static bool IsAboutWatching(std::string_view key) {
+    constexpr std::string_view kKeys[] = {"leaderElection", "kubeQPS", "kubeBurst", "omitLookup",
+                                          "cacheSize"};
+    return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
+  }
+
   std::string Globals() {
     std::string out;
     for (const YamlNode::Entry& entry : config_.entries) {
       const std::string& text = entry.value.text;
       if (entry.key == "logLevel") {
         const std::string level = text == "warning" ? "warn" : text;
-        if (level == "debug" || level == "info" || level == "warn" || level == "error") {
+        if (text == "trace" || text == "fatal" || text == "panic" || text == "disabled") {
+          log_level_ = text == "trace" ? "debug" : "error";
+          NotKept(entry.value, "logLevel: the nearest of ours to " + text + " is " + log_level_);
+        } else if (level == "debug" || level == "info" || level == "warn" || level == "error") {
           log_level_ = level;
         } else {
           NeverWorked(entry.value, "logLevel: " + YamlText(text) + " is no level");
@@ -379,10 +396,22 @@ class Importer {
       } else if (entry.key == "maxEventAgeSeconds" || entry.key == "throttlePeriod") {
         NotKept(entry.value,
                 entry.key + ": events were dropped for their age; spool keeps them all");
-      } else if (entry.key != "receivers" && entry.key != "route") {
+      } else if (entry.key == "namespace") {
+        if (text.empty()) continue;
+        NotKept(entry.value, "namespace: only events of " + YamlText(text) +
+                                 " were watched; the producer has to be limited to it");
+      } else if (entry.key == "metricsNamePrefix") {
+        NotKept(entry.value, "metricsNamePrefix: spool's metrics have names of their own");
+      } else if (IsAboutWatching(entry.key)) {
         NotKept(entry.value,
                 entry.key + ": it is about watching the cluster, which the producer does");
+      } else if (entry.key != "receivers" && entry.key != "route") {
+        NeverWorked(entry.value, entry.key + ": there is no such key, so it was never looked at");
       }
+    }
+    if (const YamlNode* age = config_.Find("throttlePeriod");
+        age != nullptr && config_.Find("maxEventAgeSeconds") != nullptr) {
+      NeverWorked(*age, "throttlePeriod: with maxEventAgeSeconds beside it nothing started");
     }
     if (config_.Find("maxEventAgeSeconds") == nullptr &&
         config_.Find("throttlePeriod") == nullptr) {

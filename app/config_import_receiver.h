@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/config_file.h"
@@ -17,7 +18,8 @@ struct ImportedTarget {
   std::vector<std::string> lines;
   std::string why_not;
   std::vector<std::string> not_kept;
-  bool used = false;  // some route leads to it
+  std::vector<std::pair<int, std::string>> never_worked;  // with the line
+  bool used = false;                                      // some route leads to it
 };
 ImportedTarget ImportReceiver(const YamlNode& node);
 

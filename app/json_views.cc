@@ -168,6 +168,38 @@ void WriteReplayPlan(JsonWriter& out, const ReplayRequest& request, const Replay
       .EndObject();
 }
 
+void WriteSourceGap(JsonWriter& out, const SourceGap& gap, SystemTime now) {
+  const Micros lasted = std::max(gap.to.value_or(now) - gap.from, Micros(0));
+  out.BeginObject()
+      .Field("id", std::to_string(gap.number))
+      .Field("source", gap.source)
+      .Field("cause", gap.cause)
+      .Field("from", gap.from)
+      .Field("to", gap.to)
+      .Field("seconds", static_cast<double>(lasted.count()) / 1e6)
+      .EndObject();
+}
+
+void WriteLostGap(JsonWriter& out, const Marker& marker) {
+  out.BeginObject()
+      .Field("id", "lost-" + ToText(marker.range.first))
+      .Key("source")
+      .Null()
+      .Field("cause", "lost")
+      .Key("from")
+      .Null()
+      .Key("to")
+      .Null()
+      .Key("seconds")
+      .Null()
+      .Field("stream", marker.subject)
+      .Field("first", marker.range.first)
+      .Field("end", marker.range.end)
+      .Field("events", marker.events)
+      .Field("time", marker.time)
+      .EndObject();
+}
+
 void WriteMarker(JsonWriter& out, const Marker& marker) {
   out.BeginObject()
       .Field("kind", MarkerKindName(marker.kind))

@@ -8,6 +8,7 @@
 #include "ingest/source.h"
 #include "replay/jobs.h"
 #include "spool/journal.h"
+#include "spool/source_gaps.h"
 
 namespace spool {
 
@@ -19,6 +20,10 @@ void WriteSource(JsonWriter& out, const SourceStatus& source);
 void WriteDeadLetter(JsonWriter& out, const DeadLetter& letter, bool with_event);
 void WriteReplay(JsonWriter& out, const ReplayStatus& replay);
 void WriteReplayPlan(JsonWriter& out, const ReplayRequest& request, const ReplayPlan& plan);
+// `now` is how long one that is open has lasted until.
+void WriteSourceGap(JsonWriter& out, const SourceGap& gap, SystemTime now);
+// Events that were lost, as a gap of a source that nobody knows.
+void WriteLostGap(JsonWriter& out, const Marker& marker);
 void WriteMarker(JsonWriter& out, const Marker& marker);
 
 // accepted == delivered + filtered + dead_lettered + evicted + skipped + pending

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "app/json_views.h"
+#include "app/source_watch.h"
 #include "base/metrics.h"
 #include "base/secret_times.h"
 #include "spool/cursor.h"
@@ -35,7 +36,29 @@ void WriteBuild(MetricsWriter& out, const AdminContext& context) {
             Real(config.revision));
 }
 
+// Also the streams that got nothing yet, or the first events of one would not show as an increase.
+void WriteIngestEvents(MetricsWriter& out, const Journal& journal, const SourceStatus& source) {
+  for (const StreamStatus& stream : journal.Streams()) {
+    StreamCounts counts;
+    for (const StreamCounts& of : source.streams) {
+      if (of.stream == stream.id) counts = of;
+    }
+    const auto write = [&](const char* result, uint64_t count, bool expected) {
+      if (count == 0 && !expected) return;
+      out.Counter("spool_ingest_events_total",
+                  "Events of requests that were answered, by stream and what became of them.",
+                  {{"source", source.name}, {"stream", stream.name}, {"result", result}},
+                  Real(count));
+    };
+    const bool taken = stream.configured && !stream.special;
+    write("stored", counts.stored, taken);
+    write("duplicate", counts.duplicates, taken);
+    write("quarantined", counts.quarantined, stream.name == "quarantine");
+  }
+}
+
 void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
+  const auto gaps = parts.gaps.Counts();
   for (const HttpSource* source : parts.sources) {
     const SourceStatus status = source->status();
     const net::HttpServerStats server = source->server_stats();
@@ -46,6 +69,12 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
     };
     out.Gauge("spool_source_up", "1 while the source takes events.", labels(),
               status.state == "up" ? 1 : 0);
+    for (const std::string_view cause : SourceWatch::kCauses) {
+      const auto count = gaps.find({status.name, std::string(cause)});
+      out.Counter("spool_source_gaps_total", "Times in which the source took nothing, by why.",
+                  {{"source", status.name}, {"reason", std::string(cause)}},
+                  count == gaps.end() ? 0 : Real(count->second));
+    }
     out.Gauge("spool_source_last_event_timestamp_seconds",
               "When the source last stored an event; 0 before the first.", labels(),
               Seconds(status.last_event));
@@ -58,13 +87,7 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                     "From a whole request to its answer, the commit included.", labels(),
                     server.seconds);
     }
-    const char* events = "Events of requests that were answered, by what became of them.";
-    out.Counter("spool_ingest_events_total", events, labels("result", "stored"),
-                Real(status.events));
-    out.Counter("spool_ingest_events_total", events, labels("result", "duplicate"),
-                Real(status.duplicates));
-    out.Counter("spool_ingest_events_total", events, labels("result", "quarantined"),
-                Real(status.quarantined));
+    WriteIngestEvents(out, parts.journal, status);
     out.Counter("spool_ingest_bytes_total", "Bytes of request bodies after decompression.",
                 labels(), Real(status.bytes));
     const Refusals& refused = status.refused;

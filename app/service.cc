@@ -8,6 +8,7 @@
 #include "app/admin_api.h"
 #include "app/config_values.h"
 #include "app/delivery.h"
+#include "app/source_watch.h"
 #include "base/log.h"
 #include "base/time_text.h"
 #include "net/byte_budget.h"
@@ -62,6 +63,7 @@ class ServiceImpl final : public Service {
   Status StartTargets();
   Status OpenReplays();
   Status StartSources();
+  Status WatchSources();
   void AttachAdmin();
   bool Drain(bool on);
   Readiness GetReadiness() const;
@@ -86,9 +88,11 @@ class ServiceImpl final : public Service {
 
   std::unique_ptr<AdminApi> admin_;
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<SourceGaps> gaps_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<ReplayJobs> replays_;
   std::vector<std::unique_ptr<HttpSource>> sources_;
+  std::unique_ptr<SourceWatch> watch_;
   std::string admin_address_;
   std::vector<std::string> ingest_addresses_;
 
@@ -150,6 +154,9 @@ Status ServiceImpl::OpenJournal() {
   auto journal = Journal::Open(std::move(options));
   if (!journal) return tl::unexpected(journal.error());
   journal_ = std::move(*journal);
+  auto gaps = SourceGaps::Load(journal_->records());
+  if (!gaps) return tl::unexpected(gaps.error());
+  gaps_ = std::move(*gaps);
   return {};
 }
 
@@ -212,6 +219,15 @@ Status ServiceImpl::StartSources() {
   return {};
 }
 
+Status ServiceImpl::WatchSources() {
+  std::vector<const Source*> sources;
+  for (const auto& source : sources_) sources.push_back(source.get());
+  auto watch = SourceWatch::Start(*journal_, *gaps_, std::move(sources));
+  if (!watch) return tl::unexpected(watch.error());
+  watch_ = std::move(*watch);
+  return {};
+}
+
 void ServiceImpl::AttachAdmin() {
   std::map<std::string, Forwarder*> targets;
   std::vector<std::shared_ptr<const void>> owners{config_};
@@ -222,7 +238,7 @@ void ServiceImpl::AttachAdmin() {
   std::vector<const HttpSource*> sources;
   for (const auto& source : sources_) sources.push_back(source.get());
   std::shared_ptr<const AdminParts> parts(
-      new AdminParts{*config_, *journal_, *replays_, std::move(targets), std::move(sources),
+      new AdminParts{*config_, *journal_, *gaps_, *replays_, std::move(targets), std::move(sources),
                      [this] { return admin_->tls(); }, std::move(owners)});
   for (const std::string& warning : Warnings(*parts)) log::Warn(warning);
   admin_->Attach(std::move(parts));
@@ -238,6 +254,7 @@ bool ServiceImpl::Drain(bool on) {
     if (!on && phase_ == Phase::kServing) source->Open();
     if (on) stored = source->Close(deadline) && stored;
   }
+  watch_->Drained(on);
   return stored;
 }
 
@@ -404,6 +421,7 @@ Status ServiceImpl::Build() {
   if (const Status sources = StartSources(); !sources) return sources;
   if (const Status targets = StartTargets(); !targets) return targets;
   if (const Status replays = OpenReplays(); !replays) return replays;
+  if (const Status watched = WatchSources(); !watched) return watched;
   // Ready is said when everything answers, or who waited for it would be refused by the admin API.
   AttachAdmin();
   const std::lock_guard lock(drain_mutex_);
@@ -424,14 +442,18 @@ void ServiceImpl::Stop(SteadyTime deadline) {
   { const std::lock_guard no_reload(reload_mutex_); }
   const SteadyTime now = RealClock().Steady();
   const Micros whole = std::max(deadline - now, Micros(0));
+  const SystemTime since = RealClock().Now();
   for (const auto& source : sources_) source->Stop(now + whole * kSourcesPercent / 100);
+  if (watch_) watch_->Stopped(since);
   const SteadyTime delivered = deadline - whole * kClosingPercent / 100;
   if (delivery_) delivery_->Stop(delivered);
   if (replays_) replays_->Stop(delivered);
   if (admin_) admin_->Stop(std::min(deadline, RealClock().Steady() + kAdminTime));
+  watch_.reset();
   sources_.clear();
   replays_.reset();
   delivery_.reset();
+  gaps_.reset();
   journal_.reset();
 }
 

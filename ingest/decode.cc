@@ -139,6 +139,7 @@ void Decoder::Impl::Begin(const Incoming& request) {
   on_audit = request.path == "/audit";
   on_events = request.path == "/events";
   out = Decoded{};
+  out.quarantine = quarantine_stream;
   records = readable = 0;
   overrun = false;
   starved = Incoming::Admission::kYes;

@@ -50,7 +50,8 @@ struct DecodeOptions {
 struct Decoded {
   std::vector<Event> events;  // quarantine events included
   uint32_t quarantined = 0;
-  size_t bytes = 0;  // memory that `events` hold; at most what was admitted
+  StreamId quarantine;  // where these go
+  size_t bytes = 0;     // memory that `events` hold; at most what was admitted
 };
 
 // A request that is refused whole: HTTP status, stable code, sentence, byte offset or -1.

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "spool/sequence.h"
 
 namespace spool {
 
@@ -25,6 +27,14 @@ struct Refusals {
   }
 };
 
+// What a source's events came to, of one stream.
+struct StreamCounts {
+  StreamId stream;
+  uint64_t stored = 0;
+  uint64_t duplicates = 0;
+  uint64_t quarantined = 0;
+};
+
 struct SourceStatus {
   std::string name;
   std::string type;
@@ -34,6 +44,7 @@ struct SourceStatus {
   uint64_t events = 0;    // stored
   uint64_t duplicates = 0;
   uint64_t quarantined = 0;
+  std::vector<StreamCounts> streams;  // the same three, by stream; those with events
   uint64_t bytes = 0;
   Refusals refused;
   std::optional<SystemTime> last_event;

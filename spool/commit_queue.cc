@@ -24,16 +24,10 @@ struct Request {
   size_t bytes = 0;
 };
 
-// Where one request's events went: runs of places within the group's part of a stream.
-struct Piece {
-  StreamId stream;
-  uint32_t start = 0;
-  uint32_t count = 0;
-};
 struct Waiting {
   AppendDone done;
-  std::vector<Piece> pieces;
-  uint32_t duplicates = 0;
+  // Until the group is numbered, `first` is a place within the group's part of the stream.
+  std::vector<AppendedPart> parts;
   size_t bytes = 0;
 };
 
@@ -118,24 +112,31 @@ struct CommitQueue::Impl {
   bool WriterIdle() const { return handed == nullptr && !writing; }
 
   void Add(Request request, SystemTime now) {
-    Waiting waiting{std::move(request.done), {}, 0, request.bytes};
+    Waiting waiting{std::move(request.done), {}, request.bytes};
     for (const Event& event : request.events) {
-      if (dedupe.SeenOrAdd(Dedupe::Key(request.origin, event.id), now)) {
-        ++waiting.duplicates;
-        continue;
-      }
       const size_t at = event.stream.value;
       Group::Part& part = open->parts[at];
-      if (waiting.pieces.empty() || waiting.pieces.back().stream != event.stream) {
-        waiting.pieces.push_back({event.stream, part.count, 0});
+      AppendedPart& appended = PartOf(waiting.parts, event.stream, part.count);
+      if (dedupe.SeenOrAdd(Dedupe::Key(request.origin, event.id), now)) {
+        ++appended.duplicates;
+        continue;
       }
-      ++waiting.pieces.back().count;
+      ++appended.stored;
       ++part.count;
       builders[at].Add(event, request.origin);
       open->raw_bytes += event.record.size();
       if (builders[at].raw_bytes() >= kChunkRawBytes) CloseChunk(at);
     }
     open->waiting.push_back(std::move(waiting));
+  }
+
+  // Requests are added one after the other, so that each has one place in a stream. They have few
+  // streams: looking is cheaper than a table.
+  static AppendedPart& PartOf(std::vector<AppendedPart>& parts, StreamId stream, uint32_t place) {
+    for (AppendedPart& part : parts) {
+      if (part.stream == stream) return part;
+    }
+    return parts.emplace_back(AppendedPart{stream, Sequence{place}});
   }
 
   void CloseChunk(size_t at) {
@@ -265,16 +266,18 @@ struct CommitQueue::Impl {
         continue;
       }
       AppendResult result;
-      result.duplicates = waiting.duplicates;
-      counts.duplicates += waiting.duplicates;
-      for (const Piece& piece : waiting.pieces) {
-        const Sequence from = bases[piece.stream.value] + piece.start;
-        const Sequence to = from + (piece.count - 1);
-        if (result.stored == 0 || from < result.first) result.first = from;
-        if (to > result.last) result.last = to;
-        result.stored += piece.count;
+      result.parts = std::move(waiting.parts);
+      for (AppendedPart& part : result.parts) {
+        result.duplicates += part.duplicates;
+        part.first = part.stored == 0 ? Sequence{} : bases[part.stream.value] + part.first.value;
+        if (part.stored == 0) continue;
+        const Sequence last = part.first + (part.stored - 1);
+        if (result.stored == 0 || part.first < result.first) result.first = part.first;
+        if (last > result.last) result.last = last;
+        result.stored += part.stored;
       }
-      waiting.done(result);
+      counts.duplicates += result.duplicates;
+      waiting.done(std::move(result));
     }
   }
 

@@ -79,11 +79,20 @@ struct ScrubStatus {
   std::string last_damage;  // a sentence with stream, sequence and file
 };
 
+// What one stream got of a request. Its stored events are dense from `first`, which is 0 when there
+// is none.
+struct AppendedPart {
+  StreamId stream;
+  Sequence first;
+  uint32_t stored = 0;
+  uint32_t duplicates = 0;
+};
 struct AppendResult {
   Sequence first;  // lowest and highest sequence given to this request's events;
   Sequence last;   //   both 0 when nothing was stored
   uint32_t stored = 0;
-  uint32_t duplicates = 0;  // repeats inside the dedupe horizon, not stored again
+  uint32_t duplicates = 0;               // repeats inside the dedupe horizon, not stored again
+  std::vector<AppendedPart> parts = {};  // one for each stream of its events; they add up to that
 };
 // Called once, on the committer's thread: must not block or call back into the journal.
 using AppendDone = std::function<void(Result<AppendResult>)>;

@@ -145,7 +145,7 @@ Outcome<int> RunEvents(Session& session, const Arguments& args, bool tail) {
   }
   const bool lower = !query.since.empty() || !query.from.empty() || query.from_sequence;
   if (tail && !query.limit && !lower) query.limit = 10;
-  return EventsLs(session, query);
+  return EventsLsOfReplicas(session, query);
 }
 
 void AddEvents(CLI::App& app, Arguments& args) {
@@ -155,12 +155,13 @@ void AddEvents(CLI::App& app, Arguments& args) {
       "List events, oldest first: the newest 100 of the last hour unless told otherwise",
       "spoolctl events ls --since 2d --kind Pod --namespace 'prod-*' --severity '>=warning'\n"
       "  spoolctl events ls --stream security-events --since 7d -o jsonl > week.jsonl",
-      args, [&args](Session& s) { return RunEvents(s, args, false); });
+      args, [&args](Session& s) { return RunEvents(s, args, false); }, true);
   AddEventFlags(*ls, args);
   ls->add_flag("-f,--follow", args.events.follow, "then show what arrives");
-  CLI::App* tail = AddCommand(*noun, "tail", "The newest 10 events, then what arrives",
-                              "spoolctl events tail --stream security-events", args,
-                              [&args](Session& s) { return RunEvents(s, args, true); });
+  CLI::App* tail = AddCommand(
+      *noun, "tail", "The newest 10 events, then what arrives",
+      "spoolctl events tail --stream security-events", args,
+      [&args](Session& s) { return RunEvents(s, args, true); }, true);
   AddEventFlags(*tail, args);
   tail->add_flag("-f,--follow", args.events.follow, "as without it");
   CLI::App* get = AddCommand(*noun, "get", "Show one event, as JSON unless -o says otherwise",
@@ -309,6 +310,10 @@ void AddRest(CLI::App& app, Arguments& args) {
              [&args](Session& s) { return SourceInfo(s, args.name); })
       ->add_option("NAME", args.name, "the source")
       ->required();
+  AddCommand(*source, "gaps", "When sources took nothing, and events that were lost",
+             "spoolctl source gaps web -o wide", args,
+             [&args](Session& s) { return SourceGaps(s, args.name); })
+      ->add_option("NAME", args.name, "the source (default: all)");
   CLI::App* config = AddNoun(app, "config", "Configuration");
   AddConfigCommands(
       *config, args.config, [&args](auto run) { args.run = std::move(run); },
@@ -406,6 +411,16 @@ Outcome<int> RunChosen(Arguments& args, Printer& out, Interrupt& interrupt) {
   return RunOnEach(session, args.run);
 }
 
+// CLI11's own words, but for what they say badly.
+Failure SlipOf(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const size_t twice = text.find(": At Most 1 required but received");
+  if (twice == text.npos) return {kUsage, Visible(text), ""};
+  const std::string flag = text.substr(0, twice);
+  return {kUsage, Visible(flag) + " is there more than once",
+          flag == "--server" ? "several servers are one list, separated by commas" : ""};
+}
+
 // Nagios reads 2 as critical: a wrong command line of ours must not wake anybody.
 bool IsCheck(const CLI::App& app, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
@@ -489,7 +504,7 @@ int RunCtl(int argc, char** argv) {
   } catch (const CLI::Success& help) {  // --help, --version
     return app.exit(help) == 0 && Printer({}).Finish() ? kDone : kFailed;
   } catch (const CLI::ParseError& error) {
-    return Usage({kUsage, Visible(error.what()), ""}, check);
+    return Usage(SlipOf(error), check);
   }
   if (!args.run && !args.run_local) {
     const auto chosen = app.get_subcommands();

@@ -32,6 +32,8 @@ struct EventQuery {
   bool follow = false;
 };
 int EventsLs(Session& session, const EventQuery& query);
+// The same of every replica of the session.
+int EventsLsOfReplicas(Session& session, const EventQuery& query);
 // `query` for `since` and `to_sequence`: how far back, and below what, an id is looked for.
 int EventsGet(Session& session, const std::string& id, const EventQuery& query);
 
@@ -78,6 +80,8 @@ int ReplayCancel(Session& session, const std::string& id);
 
 int SourceLs(Session& session);
 int SourceInfo(Session& session, const std::string& name);
+// Of all sources where `name` is empty.
+int SourceGaps(Session& session, const std::string& name);
 Table SourceTable(std::span<const Json> sources, bool wide);
 
 // config.cc and its neighbours; those with a Printer alone need no server.

@@ -53,7 +53,11 @@ int ConfigValidate(Printer& out, const std::vector<std::string>& paths) {
         .AddRaw("errors", ToJson(errors))
         .AddRaw("warnings", ToJson(warnings));
     const Result<Json> json = Json::Parse(object.text());
-    out.One(*json, {"config", "configs", "ok", nullptr}, nullptr);
+    if (out.format() == Format::kName) {
+      for (const std::string& path : paths) out.Line("config/" + Visible(path));
+    } else {
+      out.One(*json, {"config", "configs", "ok", nullptr}, nullptr);
+    }
     return ok ? kDone : kBadConfig;
   }
   TellProblems(out, errors);

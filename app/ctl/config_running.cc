@@ -189,7 +189,8 @@ int ConfigDiff(Session& session, const std::string& path) {
   if (!session.out.human()) {
     JsonObject object;
     object.AddRaw("same", changes.empty() ? "true" : "false").AddRaw("changes", "[" + items + "]");
-    session.out.One(*Json::Parse(object.text()), {"config", "configs", "same", nullptr}, nullptr);
+    session.out.One(*Json::Parse(object.text()), {"config", "configs", "same", nullptr, path},
+                    nullptr);
   } else if (changes.empty()) {
     session.out.Line("nothing would change");
   }

@@ -111,7 +111,7 @@ int ConfigTestFile(Printer& out, const std::string& path) {
   if (!out.human()) {
     JsonObject object;
     object.AddRaw("ok", failed == 0 ? "true" : "false").AddRaw("tests", "[" + items + "]");
-    out.One(*Json::Parse(object.text()), {"config", "configs", "ok", nullptr}, nullptr);
+    out.One(*Json::Parse(object.text()), {"config", "configs", "ok", nullptr, path}, nullptr);
   } else if (results->empty()) {
     out.Line("there are no tests in " + Visible(path));
   } else {
@@ -150,7 +150,7 @@ int ConfigTestHistory(Session& session, const std::string& path, uint64_t events
     return session.End(failure);
   }
   if (!out.human()) {
-    out.One(*answer, {"config", "configs", "changed", nullptr}, nullptr);
+    out.One(*answer, {"config", "configs", "changed", nullptr, path}, nullptr);
     return exit;
   }
   TellHistory(out, *answer);

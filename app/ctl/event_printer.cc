@@ -36,6 +36,32 @@ std::string Indented(const std::string& json) {
   return out;
 }
 
+Table EventTable(bool wide, bool by_event_time, bool replicas) {
+  std::vector<Column> columns;
+  if (replicas) columns.push_back({"REPLICA", false, 8});
+  if (!wide) {
+    columns.insert(columns.end(), {{by_event_time ? "EVENT-TIME" : "TIME"},
+                                   {"SEVERITY"},
+                                   {"STREAM", false, 8},
+                                   {"OBJECT", false, 14},
+                                   {"REASON", false, 8},
+                                   {"MESSAGE", false, 12}});
+    return Table(columns);
+  }
+  columns.insert(columns.end(), {{"SEQUENCE", true},
+                                 {"ACCEPTED"},
+                                 {"EVENT-TIME"},
+                                 {"SEVERITY"},
+                                 {"STREAM"},
+                                 {"CATEGORY"},
+                                 {"PRODUCER"},
+                                 {"OBJECT"},
+                                 {"REASON"},
+                                 {"ID"},
+                                 {"MESSAGE"}});
+  return Table(columns);
+}
+
 }  // namespace
 
 std::string MessageOf(const Json& data) {
@@ -52,54 +78,37 @@ std::string MessageOf(const Json& data) {
   return verb + " " + uri + (user.empty() ? "" : " by " + user);
 }
 
-Table EventTable(bool wide, bool by_event_time) {
-  if (!wide) {
-    return Table({{by_event_time ? "EVENT-TIME" : "TIME"},
-                  {"SEVERITY"},
-                  {"STREAM", false, 8},
-                  {"OBJECT", false, 14},
-                  {"REASON", false, 8},
-                  {"MESSAGE", false, 12}});
-  }
-  return Table({{"SEQUENCE", true},
-                {"ACCEPTED"},
-                {"EVENT-TIME"},
-                {"SEVERITY"},
-                {"STREAM"},
-                {"CATEGORY"},
-                {"PRODUCER"},
-                {"OBJECT"},
-                {"REASON"},
-                {"ID"},
-                {"MESSAGE"}});
-}
+EventPrinter::EventPrinter(Printer& out, bool by_event_time, bool endless, bool replicas)
+    : out_(out),
+      by_event_time_(by_event_time),
+      endless_(endless),
+      replicas_(replicas),
+      table_(EventTable(out.wide(), by_event_time, replicas)) {}
 
-void AddEventRow(Table& table, const std::string& line, bool wide, bool by_event_time) {
+void EventPrinter::AddRow(const std::string& line, const std::string& replica) {
   const Result<Json> parsed = Json::Parse(line);
   const Json event = parsed ? *parsed : Json();
   const std::string severity = event["severity"].Text();
   const std::string message =
       parsed ? MessageOf(event["data"]) : "(cannot be shown as a row: use -o jsonl)";
-  if (!wide) {
-    table.Add({ShortTime(event[by_event_time ? "time" : "acceptedtime"]),
-               Cell(severity, SeverityStyle(severity)), event["stream"].Text(), ObjectOf(event),
-               event["reason"].Text(), message});
-    return;
+  std::vector<Cell> row;
+  if (replicas_) row.emplace_back(replica);
+  if (!out_.wide()) {
+    row.insert(row.end(), {ShortTime(event[by_event_time_ ? "time" : "acceptedtime"]),
+                           Cell(severity, SeverityStyle(severity)), event["stream"].Text(),
+                           ObjectOf(event), event["reason"].Text(), message});
+    return table_.Add(std::move(row));
   }
   const std::string category = event["category"].Text();
   const std::string subcategory = event["subcategory"].Text();
-  table.Add({event["sequence"].Text(), event["acceptedtime"].Text(), event["time"].Text(),
-             Cell(severity, SeverityStyle(severity)), event["stream"].Text(),
-             subcategory.empty() ? category : category + "/" + subcategory,
-             event["producer"].Text(), ObjectOf(event), event["reason"].Text(), event["id"].Text(),
-             message});
+  row.insert(
+      row.end(),
+      {event["sequence"].Text(), event["acceptedtime"].Text(), event["time"].Text(),
+       Cell(severity, SeverityStyle(severity)), event["stream"].Text(),
+       subcategory.empty() ? category : category + "/" + subcategory, event["producer"].Text(),
+       ObjectOf(event), event["reason"].Text(), event["id"].Text(), message});
+  table_.Add(std::move(row));
 }
-
-EventPrinter::EventPrinter(Printer& out, bool by_event_time, bool endless)
-    : out_(out),
-      by_event_time_(by_event_time),
-      endless_(endless),
-      table_(EventTable(out.wide(), by_event_time)) {}
 
 void EventPrinter::Add(std::span<const std::string> lines) {
   if (ReplicaMerge* merge = out_.merge()) {
@@ -107,31 +116,44 @@ void EventPrinter::Add(std::span<const std::string> lines) {
     printed_ += lines.size();
     return;
   }
-  for (const std::string& line : lines) {
-    switch (out_.format()) {
-      case Format::kTable:
-      case Format::kWide: AddEventRow(table_, line, out_.wide(), by_event_time_); break;
-      case Format::kJson:
-        if (endless_) {
-          out_.Pretty(line);
-        } else {
-          out_.Raw((printed_ == 0 ? "[\n" : ",\n") + Indented(out_.Safe(PrettyJson(line))));
-        }
-        break;
-      case Format::kJsonl: out_.Line(out_.Safe(line)); break;
-      case Format::kYaml: {
-        const Result<Json> event = Json::Parse(line);
-        out_.Raw("- " + (event ? event->Yaml(2).substr(2) : out_.Safe(line) + "\n"));
-        break;
-      }
-      case Format::kName: {
-        const Result<Json> event = Json::Parse(line);
-        if (event) out_.Line("event/" + Visible((*event)["id"].Text()));
-        break;
-      }
-    }
-    ++printed_;
+  for (const std::string& line : lines) Print(line, "");
+  Show();
+}
+
+void EventPrinter::Add(std::span<const ReplicaEvent> events) {
+  for (const ReplicaEvent& event : events) {
+    Print(out_.human() ? event.line : WithReplica(event.line, event.replica), event.replica);
   }
+  Show();
+}
+
+void EventPrinter::Print(const std::string& line, const std::string& replica) {
+  switch (out_.format()) {
+    case Format::kTable:
+    case Format::kWide: AddRow(line, replica); break;
+    case Format::kJson:
+      if (endless_) {
+        out_.Pretty(line);
+      } else {
+        out_.Raw((printed_ == 0 ? "[\n" : ",\n") + Indented(out_.Safe(PrettyJson(line))));
+      }
+      break;
+    case Format::kJsonl: out_.Line(out_.Safe(line)); break;
+    case Format::kYaml: {
+      const Result<Json> event = Json::Parse(line);
+      out_.Raw("- " + (event ? event->Yaml(2).substr(2) : out_.Safe(line) + "\n"));
+      break;
+    }
+    case Format::kName: {
+      const Result<Json> event = Json::Parse(line);
+      if (event) out_.Line("event/" + Visible((*event)["id"].Text()));
+      break;
+    }
+  }
+  ++printed_;
+}
+
+void EventPrinter::Show() {
   if (!table_.empty()) out_.Raw(table_.Render(out_.look()));
   if (endless_) out_.Flush();
 }

@@ -5,12 +5,10 @@
 #include <string>
 
 #include "app/ctl/printer.h"
+#include "app/ctl/replica_merge.h"
 
 namespace spool::ctl {
 
-// The rows of a table of events; `by_event_time` shows the events' own time first.
-Table EventTable(bool wide, bool by_event_time);
-void AddEventRow(Table& table, const std::string& line, bool wide, bool by_event_time);
 // What the event says, for a person: the producer's message, or what an audit record tells of.
 std::string MessageOf(const Json& data);
 
@@ -18,14 +16,22 @@ std::string MessageOf(const Json& data);
 class EventPrinter {
  public:
   // `endless`: a json answer is one value after another instead of an array.
-  EventPrinter(Printer& out, bool by_event_time, bool endless);
+  // `by_event_time` shows the events' own time first; `replicas`, whose they are.
+  EventPrinter(Printer& out, bool by_event_time, bool endless, bool replicas = false);
   void Add(std::span<const std::string> lines);  // CloudEvents objects
-  void Finish();                                 // after the last Add
+  // REQUIRES: made with `replicas`.
+  void Add(std::span<const ReplicaEvent> events);
+  void Finish();  // after the last Add
 
  private:
+  void Print(const std::string& line, const std::string& replica);
+  void Show();
+  void AddRow(const std::string& line, const std::string& replica);
+
   Printer& out_;
   const bool by_event_time_;
   const bool endless_;
+  const bool replicas_;
   Table table_;
   size_t printed_ = 0;
 };

@@ -1,96 +1,20 @@
 #include <deque>
 
 #include "app/ctl/commands.h"
+#include "app/ctl/event_pages.h"
 #include "app/ctl/event_printer.h"
+#include "app/ctl/events_follow.h"
 #include "app/ctl/replica_merge.h"
+#include "app/ctl/replicas.h"
 #include "app/ctl/text.h"
 
 namespace spool::ctl {
 namespace {
 
-constexpr uint64_t kPage = 1000;  // events asked for at once
 constexpr uint64_t kNewestByDefault = 100;
 constexpr char kSinceByDefault[] = "1h";
-constexpr int kWaitSeconds = 20;  // how long the server holds an answer in follow
 constexpr Millis kRetry{1000};
 constexpr Millis kLookUp{20000};  // on top of the timeout: an id is searched for
-
-struct Page {
-  std::vector<std::string> lines;
-  bool complete = false;
-  uint64_t next = 0;  // where to go on when it is not complete
-  uint64_t scanned = 0;
-};
-
-struct Span {
-  bool newest = true;
-  std::optional<uint64_t> from;
-  std::optional<uint64_t> to;
-  bool times = true;  // the query's times count
-  int wait = 0;
-};
-
-std::string PathOf(const EventQuery& query, const Span& span, uint64_t limit) {
-  std::string path = "/api/v1/events?order=" + std::string(span.newest ? "newest" : "oldest") +
-                     "&limit=" + std::to_string(limit);
-  const auto add = [&](const std::string& key, const std::string& value) {
-    if (!value.empty()) path += "&" + key + "=" + PercentEncode(value);
-  };
-  for (const auto& [key, value] : query.fields) add(key, value);
-  for (const std::string& rule : query.match) add("match", rule);
-  if (span.times) {
-    add("since", query.since);
-    add("from", query.from);
-    add("to", query.to);
-    if (query.by_event_time) add("by", "event-time");
-  }
-  if (span.from) add("from_sequence", std::to_string(*span.from));
-  if (span.to) add("to_sequence", std::to_string(*span.to));
-  if (span.wait > 0) add("wait", std::to_string(span.wait));
-  return path;
-}
-
-Outcome<Page> Read(std::string text) {
-  Page page;
-  bool ended = false;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    at = end + 1;
-    if (line.empty()) continue;
-    if (line.starts_with("{\"scan\":")) {
-      const Result<Json> last = Json::Parse(line);
-      if (!last) break;
-      const Json scan = (*last)["scan"];
-      page.complete = scan["complete"].Flag();
-      page.next = scan["next"].Number();
-      page.scanned = scan["scanned"].Number();
-      ended = true;
-      break;
-    }
-    page.lines.push_back(std::move(line));
-  }
-  if (!ended) return End(kFailed, "the answer ended before its last line", "try again");
-  return page;
-}
-
-// One page of at most `*limit` events; where the answer would be too large, `*limit` shrinks.
-Outcome<Page> Fetch(Session& session, const EventQuery& query, const Span& span, uint64_t* limit) {
-  for (;;) {
-    Outcome<std::string> text =
-        session.client.GetText(PathOf(query, span, *limit), std::chrono::seconds(span.wait));
-    if (text) return Read(*std::move(text));
-    if (!text.error().too_large || *limit == 1) return tl::unexpected<Failure>(text.error());
-    *limit = std::max<uint64_t>(1, *limit / 4);
-  }
-}
-
-uint64_t SequenceOf(const std::string& line) {
-  const Result<Json> event = Json::Parse(line);
-  if (!event) return 0;
-  const std::string text = (*event)["sequence"].Text();  // CloudEvents has it as a string
-  return std::strtoull(text.c_str(), nullptr, 10);
-}
 
 // Where a scan stopped without having seen everything.
 struct Stop {
@@ -98,7 +22,7 @@ struct Stop {
   uint64_t at = 0;
 };
 
-std::string GoOn(const EventQuery& query, const Span& span, const Stop& stop, uint64_t found) {
+std::string GoOn(const EventQuery& query, const PageSpan& span, const Stop& stop, uint64_t found) {
   std::string text = "spoolctl events ls";
   const auto add = [&](const std::string& flag, const std::string& value) {
     if (!value.empty()) text += " --" + flag + " " + ShellQuote(value);
@@ -120,8 +44,8 @@ std::string GoOn(const EventQuery& query, const Span& span, const Stop& stop, ui
   return text;
 }
 
-void SayIncomplete(Session& session, const EventQuery& query, const Span& span, const Stop& stop,
-                   uint64_t found) {
+void SayIncomplete(Session& session, const EventQuery& query, const PageSpan& span,
+                   const Stop& stop, uint64_t found) {
   session.out.Note("incomplete: looked through " + Count(stop.scanned, "event") + ", " +
                    (span.newest ? "back to" : "up to") + " sequence " + std::to_string(stop.at));
   session.out.Note("  to go on: " + GoOn(query, span, stop, found));
@@ -131,17 +55,17 @@ void SayIncomplete(Session& session, const EventQuery& query, const Span& span, 
 // The newest `limit`, printed oldest first: pages are kept until the last is there.
 int Newest(Session& session, const EventQuery& query, EventPrinter& printer, uint64_t limit,
            std::optional<uint64_t> end) {
-  Span span{.newest = true, .from = query.from_sequence, .to = end};
+  PageSpan span{.newest = true, .from = query.from_sequence, .to = end};
   std::deque<std::vector<std::string>> pages;
   uint64_t found = 0;
   uint64_t idle = 0;  // looked at without a match
   uint64_t scanned = 0;
-  uint64_t page_limit = kPage;
+  uint64_t page_limit = kPageEvents;
   std::optional<Stop> stop;
   while (found < limit) {
     uint64_t want = std::min(page_limit, limit - found);
     const uint64_t asked = want;
-    Outcome<Page> page = Fetch(session, query, span, &want);
+    Outcome<EventPage> page = FetchPage(session.client, query, span, &want);
     if (!page) return session.End(page.error());
     if (want < asked) page_limit = want;
     const uint64_t got = page->lines.size();
@@ -168,12 +92,12 @@ int Newest(Session& session, const EventQuery& query, EventPrinter& printer, uin
 // Everything of the range, oldest first, as it comes.
 int Oldest(Session& session, const EventQuery& query, EventPrinter& printer,
            std::optional<uint64_t> end) {
-  Span span{.newest = false, .from = query.from_sequence, .to = end};
+  PageSpan span{.newest = false, .from = query.from_sequence, .to = end};
   uint64_t idle = 0;
   uint64_t scanned = 0;
-  uint64_t limit = kPage;
+  uint64_t limit = kPageEvents;
   for (;;) {
-    Outcome<Page> page = Fetch(session, query, span, &limit);
+    Outcome<EventPage> page = FetchPage(session.client, query, span, &limit);
     if (!page) return session.End(page.error());
     const uint64_t got = page->lines.size();
     scanned += page->scanned;
@@ -192,25 +116,26 @@ int Oldest(Session& session, const EventQuery& query, EventPrinter& printer,
 }
 
 int Follow(Session& session, const EventQuery& query, EventPrinter& printer, uint64_t from) {
-  Span span{.newest = false, .from = from, .times = false, .wait = kWaitSeconds};
-  uint64_t limit = kPage;
+  uint64_t limit = kPageEvents;
   Outage outage;
   while (!session.interrupt.raised()) {
-    Outcome<Page> page = Fetch(session, query, span, &limit);
-    if (page) {
+    // Answered at once: that it is back is not to be told only with its next event.
+    if (outage.on() && FetchEnd(session.client)) {
+      session.out.Note("connected again");
+      outage.Over();
+    }
+    const auto news = FetchNews(session.client, query, &from, &limit);
+    if (news) {
       if (outage.on()) session.out.Note("connected again");
       outage.Over();
-      const bool full = page->lines.size() >= limit;
-      const uint64_t next = full ? SequenceOf(page->lines.back()) + 1 : page->next;
-      span.from = std::max(*span.from, next);
-      printer.Add(page->lines);
+      printer.Add(*news);
       continue;
     }
     if (session.interrupt.raised()) break;
-    if (page.error().exit != kUnreachable) return session.End(page.error());
+    if (news.error().exit != kUnreachable) return session.End(news.error());
     const SteadyTime now = RealClock().Steady();
     if (outage.Notice(now)) session.out.Note("the connection is lost, trying again");
-    if (outage.TooLong(now)) return session.End(page.error());
+    if (outage.TooLong(now)) return session.End(news.error());
     session.interrupt.Wait(kRetry);
   }
   return kInterrupted;
@@ -223,20 +148,16 @@ int EventsLs(Session& session, const EventQuery& wish) {
   const bool lower = !query.since.empty() || !query.from.empty() || query.from_sequence;
   const bool any = lower || !query.to.empty() || query.to_sequence || query.limit;
   if (!any) query.since = kSinceByDefault;
-  if (ReplicaMerge* merge = session.out.merge()) {
-    if (query.follow) {
-      return session.End({kUsage, "one replica at a time can be followed",
-                          "name it with --server, or leave out -f"});
-    }
-    if (!(lower && !query.limit)) merge->LimitEvents(query.limit.value_or(kNewestByDefault));
+  ReplicaMerge* const merge = session.out.merge();
+  if (merge != nullptr && !(lower && !query.limit)) {
+    merge->LimitEvents(query.limit.value_or(kNewestByDefault));
   }
   std::optional<uint64_t> end = query.to_sequence;
   uint64_t follow_from = 0;
   if (query.follow) {  // what is stored later is for the second part
-    const Outcome<Json> status = session.client.Get("/api/v1/status");
-    if (!status) return session.End(status.error());
-    follow_from = (*status)["sequence"]["end"].Number();
-    end = follow_from;
+    const Outcome<uint64_t> there = FetchEnd(session.client);
+    if (!there) return session.End(there.error());
+    end = follow_from = *there;
   }
   std::optional<Interrupt::Gentle> gentle;
   if (query.follow) gentle.emplace(session.interrupt);
@@ -248,6 +169,14 @@ int EventsLs(Session& session, const EventQuery& wish) {
   if (listed == kDone || listed == kPartly) printer.Finish();
   if (!query.follow || (listed != kDone && listed != kPartly)) return listed;
   return Follow(session, query, printer, follow_from);
+}
+
+int EventsLsOfReplicas(Session& session, const EventQuery& query) {
+  if (session.replicas->size() == 1) return EventsLs(session, query);
+  if (!query.follow) {
+    return RunOnEach(session, [&](Session& one) { return EventsLs(one, query); });
+  }
+  return FollowReplicas(session, query);
 }
 
 int EventsGet(Session& session, const std::string& name, const EventQuery& query) {

@@ -153,7 +153,7 @@ int OfflineInspect(Printer& out, const std::string& dir, bool verify) {
   if (progress) out.Draw("");
   if (!report) return Explain(out, dir, report.error());
   const Result<Json> json = Json::Parse(ToJson(*report));
-  out.One(*json, {"journal", "journals", "format", nullptr},
+  out.One(*json, {"journal", "journals", "format", nullptr, dir},
           [&] { return Describe(*report, verify, out.look()); });
   if (report->damage_in_all == 0) return kDone;
   out.Note(
@@ -172,7 +172,7 @@ int OfflineRepair(Printer& out, const std::string& dir, bool accept_loss) {
   WriteDamage(json, report->lost);
   json.EndObject();
   const Result<Json> parsed = Json::Parse(json.Take());
-  out.One(*parsed, {"repair", "repairs", "accepted_loss", nullptr}, [&] {
+  out.One(*parsed, {"journal", "journals", "accepted_loss", nullptr, dir}, [&] {
     if (!accept_loss) {
       if (report->lost.empty()) return std::string("Nothing is damaged, nothing to repair.\n");
       return "This would be given up, or mended at its cost:\n" + DamageLines(report->lost);

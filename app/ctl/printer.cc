@@ -30,6 +30,11 @@ std::string CodeOf(int exit) {
   }
 }
 
+std::string NameOf(const Json& item, const View& view) {
+  return std::string(view.type) + "/" +
+         Visible(view.named.empty() ? item[view.key].Text() : view.named);
+}
+
 }  // namespace
 
 std::optional<Format> ParseFormat(std::string_view text) {
@@ -91,7 +96,7 @@ void Printer::List(std::span<const Json> items, const View& view) {
       return;
     case Format::kName:
       for (const Json& item : items) {
-        Line(std::string(view.type) + "/" + Visible(item[view.key].Text()));
+        Line(NameOf(item, view));
       }
       return;
   }
@@ -105,7 +110,7 @@ void Printer::One(const Json& item, const View& view, const std::function<std::s
     case Format::kJson: Pretty(item.Dump()); return;
     case Format::kJsonl: Line(Safe(item.Dump())); return;
     case Format::kYaml: Raw(item.Yaml()); return;
-    case Format::kName: Line(std::string(view.type) + "/" + Visible(item[view.key].Text())); return;
+    case Format::kName: Line(NameOf(item, view)); return;
   }
 }
 

@@ -31,6 +31,7 @@ struct View {
   std::string_view key;   // the member that names it
   // Fills the table's rows; `wide` columns when asked for.
   std::function<Table(std::span<const Json>, bool wide)> table;
+  std::string named = {};  // the name of a thing that no member names
 };
 
 // What several replicas said, until it can be shown together.

@@ -6,9 +6,6 @@
 #include "app/ctl/text.h"
 
 namespace spool::ctl {
-namespace {
-
-// The object's text with one more member in front, as the rest was written.
 std::string WithReplica(const std::string& object, const std::string& replica) {
   const size_t brace = object.find('{');
   if (brace == object.npos) return object;
@@ -17,33 +14,43 @@ std::string WithReplica(const std::string& object, const std::string& replica) {
   return "{\"replica\":" + JsonString(replica) + (empty ? "" : ",") + object.substr(brace + 1);
 }
 
-}  // namespace
+void SortByTime(std::vector<ReplicaEvent>& events, bool by_event_time) {
+  std::vector<std::pair<std::string, ReplicaEvent>> timed;
+  timed.reserve(events.size());
+  for (ReplicaEvent& one : events) {
+    const Result<Json> event = Json::Parse(one.line);
+    timed.emplace_back(event ? (*event)[by_event_time ? "time" : "acceptedtime"].Text() : "",
+                       std::move(one));
+  }
+  std::ranges::stable_sort(timed, {},
+                           [](const auto& one) -> const std::string& { return one.first; });
+  events.clear();
+  for (auto& [time, one] : timed) events.push_back(std::move(one));
+}
 
 void ReplicaMerge::AddList(std::span<const Json> items, const View& view) {
   kind_ = Kind::kList;
   view_ = view;
-  for (const Json& item : items) items_.push_back({name_, item, {}, {}, {}});
+  for (const Json& item : items) items_.push_back({name_, item, {}, {}});
 }
 
 void ReplicaMerge::AddOne(const Json& item, const View& view, const std::string& details) {
   if (kind_ == Kind::kNothing) kind_ = Kind::kOne;
   view_ = view;
-  items_.push_back({name_, item, details, {}, {}});
+  items_.push_back({name_, item, details, {}});
 }
 
 void ReplicaMerge::AddDone(const Json& item, std::string_view type, std::string_view name,
                            std::string_view what) {
   kind_ = Kind::kDone;
   const std::string full = std::string(type) + "/" + Visible(name);
-  items_.push_back({name_, item, full + " " + std::string(what), {}, full});
+  items_.push_back({name_, item, full + " " + std::string(what), full});
 }
 
 void ReplicaMerge::AddEvent(const std::string& line, bool by_event_time) {
   kind_ = Kind::kEvents;
   by_event_time_ = by_event_time;
-  const Result<Json> event = Json::Parse(line);
-  std::string time = event ? (*event)[by_event_time ? "time" : "acceptedtime"].Text() : "";
-  items_.push_back({name_, {}, {}, std::move(time), line});
+  events_.push_back({name_, line});
 }
 
 std::vector<Failure> ReplicaMerge::TakeFailures() {
@@ -73,7 +80,11 @@ Json ReplicaMerge::Named(const Item& item) const {
 
 void ReplicaMerge::Show(Printer& out) {
   if (kind_ == Kind::kNothing) return;
-  if (kind_ == Kind::kEvents) return ShowEvents(out);
+  if (kind_ == Kind::kEvents) {
+    EventPrinter printer(out, by_event_time_, false, true);
+    printer.Add(TakeEvents());
+    return printer.Finish();
+  }
   if (out.human() && kind_ == Kind::kDone) {
     for (const Item& item : items_) out.Line(Visible(item.replica) + ": " + item.details);
     return;
@@ -87,7 +98,7 @@ void ReplicaMerge::Show(Printer& out) {
     return;
   }
   if (out.format() == Format::kName && kind_ == Kind::kDone) {
-    for (const Item& item : items_) out.Line(item.line);
+    for (const Item& item : items_) out.Line(item.name);
     return;
   }
   View view = view_;
@@ -107,29 +118,13 @@ void ReplicaMerge::Show(Printer& out) {
   out.List(items, view);
 }
 
-void ReplicaMerge::ShowEvents(Printer& out) {
-  std::ranges::stable_sort(items_, {}, &Item::time);
-  if (events_max_ && items_.size() > *events_max_) {
-    items_.erase(items_.begin(), items_.end() - static_cast<std::ptrdiff_t>(*events_max_));
+std::vector<ReplicaEvent> ReplicaMerge::TakeEvents() {
+  SortByTime(events_, by_event_time_);
+  if (events_max_ && events_.size() > *events_max_) {
+    events_.erase(events_.begin(), events_.end() - static_cast<std::ptrdiff_t>(*events_max_));
   }
-  if (!out.human()) {
-    EventPrinter printer(out, by_event_time_, false);
-    for (const Item& item : items_) {
-      const std::string line = WithReplica(item.line, item.replica);
-      printer.Add(std::span(&line, 1));
-    }
-    printer.Finish();
-    return;
-  }
-  Table table = EventTable(out.wide(), by_event_time_);
-  std::vector<std::string> replicas;
-  for (const Item& item : items_) {
-    AddEventRow(table, item.line, out.wide(), by_event_time_);
-    replicas.push_back(item.replica);
-  }
-  if (items_.empty()) return out.Note("no events");
-  table.AddFront({"REPLICA", false, 8}, replicas);
-  out.Raw(table.Render(out.look()));
+  kind_ = Kind::kNothing;
+  return std::move(events_);
 }
 
 }  // namespace spool::ctl

@@ -12,6 +12,16 @@
 
 namespace spool::ctl {
 
+// The object's text with the replica as its first member.
+std::string WithReplica(const std::string& object, const std::string& replica);
+
+struct ReplicaEvent {
+  std::string replica;
+  std::string line;  // a CloudEvents object
+};
+// By accept time or the events' own; those of one time stay in their order.
+void SortByTime(std::vector<ReplicaEvent>& events, bool by_event_time);
+
 // One thread. What is added belongs to the replica of the last Begin.
 class ReplicaMerge {
  public:
@@ -25,6 +35,8 @@ class ReplicaMerge {
   void AddEvent(const std::string& line, bool by_event_time);
   // Of all replicas' events the newest so many are shown.
   void LimitEvents(uint64_t limit) { events_max_ = limit; }
+  // The events that would be shown, by time; they are not any more.
+  std::vector<ReplicaEvent> TakeEvents();
   void AddFailure(const Failure& failure) { failures_.push_back(failure); }
   std::vector<Failure> TakeFailures();
 
@@ -41,16 +53,15 @@ class ReplicaMerge {
     std::string replica;
     Json json;            // as the replica said it
     std::string details;  // for a person
-    std::string time;     // of an event
-    std::string line;     // of an event
+    std::string name;     // of what was done something to
   };
   Json Named(const Item& item) const;
-  void ShowEvents(Printer& out);
 
   std::string name_;
   Kind kind_ = Kind::kNothing;
   View view_;
   std::vector<Item> items_;
+  std::vector<ReplicaEvent> events_;
   std::vector<Failure> failures_;
   std::optional<uint64_t> events_max_;
   bool by_event_time_ = false;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "app/ctl/commands.h"
 #include "app/ctl/text.h"
 #include "base/time_text.h"
@@ -72,6 +74,72 @@ int SourceInfo(Session& session, const std::string& wanted) {
   }
   return session.End(
       WithSuggestion(session, {"source", "/api/v1/sources", "name"}, name, {kNotFound, "", ""}));
+}
+
+// What a cause means, for who does not know the words yet.
+std::string WhyText(const std::string& cause) {
+  if (cause == "stopped") return "spoold was told to end";
+  if (cause == "crashed") return "spoold ended otherwise";
+  if (cause == "drained") return "an operator drained it";
+  if (cause == "full") return "a stream or the disk had no room";
+  return "-";
+}
+
+std::string LostText(const Json& gap) {
+  return Count(gap["events"].Number(), "event") + " of " + gap["stream"].Text() + ", sequences " +
+         std::to_string(gap["first"].Number()) + " to " + std::to_string(gap["end"].Number() - 1) +
+         ", given up " + TimeOf(gap["time"]);
+}
+
+Table GapTable(std::span<const Json> gaps, bool wide) {
+  std::vector<Column> columns;
+  if (wide) columns.push_back({"ID"});
+  columns.insert(columns.end(), {{"SOURCE", false, 8}, {"CAUSE"}, {"FROM"}});
+  if (wide) columns.push_back({"TO"});
+  columns.insert(columns.end(), {{"LASTED"}, {"DETAIL", false, 8}});
+  Table table(columns);
+  for (const Json& gap : gaps) {
+    const bool lost = gap["source"].is_null();
+    const bool open = !lost && gap["to"].is_null();
+    const Json seconds = gap["seconds"];
+    const std::string lasted = seconds.is_null()
+                                   ? "-"
+                                   : FormatAge(Micros(static_cast<int64_t>(seconds.Real() * 1e6))) +
+                                         (open ? " so far" : "");
+    std::vector<Cell> row;
+    if (wide) row.emplace_back(gap["id"].Text());
+    row.emplace_back(lost ? "any" : gap["source"].Text());
+    row.emplace_back(gap["cause"].Text(), lost ? Style::kBad : Style::kPlain);
+    row.emplace_back(TimeOf(gap["from"]));
+    if (wide) row.emplace_back(TimeOf(gap["to"]));
+    row.emplace_back(lasted, open ? Style::kWarn : Style::kPlain);
+    row.emplace_back(lost ? LostText(gap) : WhyText(gap["cause"].Text()));
+    table.Add(std::move(row));
+  }
+  return table;
+}
+
+// When sources took nothing. Of none is said that there is none; a name that is no source's and was
+// none's is a slip.
+int SourceGaps(Session& session, const std::string& wanted) {
+  const std::string name = Bare(wanted, "source");
+  const Outcome<Json> answer = session.client.Get(
+      "/api/v1/source-gaps" + (name.empty() ? "" : "?source=" + PercentEncode(name)));
+  if (!answer) return session.End(answer.error());
+  const std::vector<Json> gaps = (*answer)["items"].items();
+  const auto known = [&](std::span<const Json> all, const char* key) {
+    return std::ranges::any_of(all, [&](const Json& one) { return one[key].Text() == name; });
+  };
+  if (!name.empty() && !known(gaps, "source")) {
+    const Outcome<Json> sources = session.client.Get("/api/v1/sources");
+    if (!sources) return session.End(sources.error());
+    if (!known((*sources)["items"].items(), "name")) {
+      return session.End(WithSuggestion(session, {"source", "/api/v1/sources", "name"}, name,
+                                        {kNotFound, "", ""}));
+    }
+  }
+  session.out.List(gaps, {"gap", "gaps", "id", GapTable});
+  return kDone;
 }
 
 int SourceLs(Session& session) {

@@ -1,6 +1,7 @@
 #include "ingest/sources/http.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/log.h"
@@ -34,14 +35,19 @@ std::string Bound(Sequence sequence, uint32_t stored) {
   return stored == 0 ? "null" : ToText(sequence);
 }
 
-// `stored` leaves out what went to quarantine, so that the three numbers add up to the records.
-net::HttpResponse Summary(const AppendResult& result, uint32_t quarantined) {
-  const uint32_t stored = result.stored > quarantined ? result.stored - quarantined : 0;
+// What became of a request's records; the three add up to them.
+struct Tally {
+  uint32_t stored = 0;  // and understood
+  uint32_t duplicates = 0;
+  uint32_t quarantined = 0;
+};
+
+net::HttpResponse Summary(const AppendResult& result, const Tally& tally) {
   net::HttpResponse response;
   response.content_type = "application/json";
-  response.body = "{\"stored\":" + std::to_string(stored) +
-                  ",\"duplicates\":" + std::to_string(result.duplicates) +
-                  ",\"quarantined\":" + std::to_string(quarantined) +
+  response.body = "{\"stored\":" + std::to_string(tally.stored) +
+                  ",\"duplicates\":" + std::to_string(tally.duplicates) +
+                  ",\"quarantined\":" + std::to_string(tally.quarantined) +
                   ",\"first\":" + Bound(result.first, result.stored) +
                   ",\"last\":" + Bound(result.last, result.stored) + "}\n";
   return response;
@@ -73,9 +79,29 @@ Refusals RefusalsOf(const net::HttpServerStats& server) {
 }  // namespace
 
 struct HttpSource::Counters {
-  std::atomic<uint64_t> requests{0}, events{0}, duplicates{0}, quarantined{0}, bytes{0};
+  struct Of {
+    std::atomic<uint64_t> stored{0}, duplicates{0}, quarantined{0};
+  };
+  std::array<Of, kStreamsMax> streams;  // by StreamId
+  std::atomic<uint64_t> requests{0}, bytes{0};
   std::atomic<uint64_t> full{0}, overload{0}, unavailable{0};  // requests that got a 503
   std::atomic<int64_t> last_event{0};                          // microseconds; 0: none yet
+
+  // `quarantined` of the request's events were made for `quarantine`.
+  Tally Count(const AppendResult& result, StreamId quarantine, uint32_t quarantined) {
+    Tally tally;
+    for (const AppendedPart& part : result.parts) {
+      Of& of = streams[part.stream.value];
+      const uint32_t aside = part.stream == quarantine ? std::min(part.stored, quarantined) : 0;
+      of.stored.fetch_add(part.stored - aside, std::memory_order_relaxed);
+      of.duplicates.fetch_add(part.duplicates, std::memory_order_relaxed);
+      of.quarantined.fetch_add(aside, std::memory_order_relaxed);
+      tally.stored += part.stored - aside;
+      tally.duplicates += part.duplicates;
+      tally.quarantined += aside;
+    }
+    return tally;
+  }
 
   net::HttpResponse Unavailable(Code code) {
     (code == Code::kFull   ? full
@@ -232,9 +258,15 @@ SourceStatus HttpSource::status() const {
     }
   }
   status.requests = counters_->requests;
-  status.events = counters_->events;
-  status.duplicates = counters_->duplicates;
-  status.quarantined = counters_->quarantined;
+  for (uint8_t id = 0; id < kStreamsMax; ++id) {
+    const Counters::Of& of = counters_->streams[id];
+    const StreamCounts counts{{id}, of.stored, of.duplicates, of.quarantined};
+    if (counts.stored + counts.duplicates + counts.quarantined == 0) continue;
+    status.streams.push_back(counts);
+    status.events += counts.stored;
+    status.duplicates += counts.duplicates;
+    status.quarantined += counts.quarantined;
+  }
   status.bytes = counters_->bytes;
   status.refused = RefusalsOf(server);
   status.refused.full = counters_->full;
@@ -407,20 +439,18 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
   const bool tells = request.path == "/v1/events";
   journal_.Append(
       std::move(decoded->events), options_.name,
-      [responder, tells, quarantined = decoded->quarantined, counters = counters_, now,
-       place = std::move(place), inside = std::move(inside)](Result<AppendResult> result) mutable {
+      [responder, tells, quarantined = decoded->quarantined, quarantine = decoded->quarantine,
+       counters = counters_, now, place = std::move(place),
+       inside = std::move(inside)](Result<AppendResult> result) mutable {
         place.reset();  // before the answer, as above
         if (!result) {
           responder.Send(counters->Unavailable(result.error().code));
           return;
         }
-        const uint32_t stored = result->stored > quarantined ? result->stored - quarantined : 0;
-        counters->events.fetch_add(stored, std::memory_order_relaxed);
-        counters->duplicates.fetch_add(result->duplicates, std::memory_order_relaxed);
-        counters->quarantined.fetch_add(quarantined, std::memory_order_relaxed);
+        const Tally tally = counters->Count(*result, quarantine, quarantined);
         if (result->stored > 0)
           counters->last_event.store(ToMicros(now), std::memory_order_relaxed);
-        responder.Send(tells ? Summary(*result, quarantined) : net::HttpResponse{});
+        responder.Send(tells ? Summary(*result, tally) : net::HttpResponse{});
       });
 }
 
@@ -443,15 +473,16 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
     responder.Send(std::move(response));
     return;
   }
-  const uint64_t count = quarantine.size();
+  const auto count = static_cast<uint32_t>(quarantine.size());
+  const StreamId stream = quarantine.front().stream;
   journal_.Append(std::move(quarantine), options_.name,
-                  [responder, response = std::move(response), count, counters = counters_,
+                  [responder, response = std::move(response), count, stream, counters = counters_,
                    inside = std::move(inside)](Result<AppendResult> result) mutable {
                     if (!result) {
                       responder.Send(counters->Unavailable(result.error().code));
                       return;
                     }
-                    counters->quarantined.fetch_add(count, std::memory_order_relaxed);
+                    static_cast<void>(counters->Count(*result, stream, count));
                     responder.Send(std::move(response));
                   });
 }

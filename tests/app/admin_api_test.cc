@@ -328,7 +328,16 @@ TEST_F(OpenAdminApi, MetricsFollowTheRulesOfTheirFormat) {
     EXPECT_TRUE(metered.contains(name) || may_be_absent(name)) << name;
   }
   EXPECT_EQ(samples["spool_ready"], 1);
-  EXPECT_EQ(samples["spool_ingest_events_total{source=\"web\",result=\"stored\"}"], 3);
+  const auto ingested = [&](const std::string& stream, const std::string& result) {
+    const std::string name = "spool_ingest_events_total{source=\"web\",stream=\"" + stream +
+                             "\",result=\"" + result + "\"}";
+    return samples.contains(name) ? samples[name] : -1;
+  };
+  EXPECT_EQ(ingested("kubernetes-events", "stored"), 3);
+  EXPECT_EQ(ingested("security-events", "stored"), 0);
+  EXPECT_EQ(ingested("security-events", "duplicate"), 0);
+  EXPECT_EQ(ingested("quarantine", "quarantined"), 0);
+  EXPECT_EQ(ingested("spool-audit", "stored"), -1);  // no source gets there
   EXPECT_EQ(samples["spool_target_events_total{target=\"out\",outcome=\"delivered\"}"], 3);
   EXPECT_EQ(samples.count("spool_ledger_difference{target=\"out\"}"), 1u);
   EXPECT_EQ(samples["spool_ledger_difference{target=\"out\"}"], 0);

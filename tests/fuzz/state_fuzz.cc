@@ -1,5 +1,6 @@
-// What the journal keeps beside its events: trims, cursors, markers, dead letters and the watermark
-// file. Any bytes are refused or become a value that is written and read back the same.
+// What the journal keeps beside its events: trims, cursors, markers, dead letters, the watermark
+// file and sources' gaps. Any bytes are refused or become a value that is written and read back the
+// same.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "spool/codec.h"
 #include "spool/journal_state.h"
+#include "spool/source_gaps.h"
 
 namespace spool {
 namespace {
@@ -87,6 +89,19 @@ void Letters(std::string_view text) {
   }
 }
 
+void Gaps(std::string_view text) {
+  const auto gap = DecodeSourceGap(text);
+  if (!gap) return;
+  const std::string written = EncodeSourceGap(*gap);
+  const auto again = DecodeSourceGap(written);
+  SPOOL_ASSERT(again && EncodeSourceGap(*again) == written);
+  SPOOL_ASSERT(again->number == gap->number && again->source == gap->source &&
+               again->cause == gap->cause && again->from == gap->from && again->to == gap->to);
+  for (size_t cut = 0; cut < written.size(); ++cut) {
+    SPOOL_ASSERT(!DecodeSourceGap(std::string_view(written).substr(0, cut)));
+  }
+}
+
 void LetterNames(std::string_view text) {
   const auto id = ParseDeadLetterId(text);
   if (!id) return;
@@ -145,13 +160,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   // A copy of its own, so that a read past its end is seen.
   const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 6) {
+  switch (data[0] % 7) {
     case 0: spool::Trims(text); break;
     case 1: spool::Cursors(text); break;
     case 2: spool::Markers(text); break;
     case 3: spool::Letters(text); break;
     case 4: spool::LetterNames(text); break;
-    default: spool::Marks(text); break;
+    case 5: spool::Marks(text); break;
+    default: spool::Gaps(text); break;
   }
   return 0;
 }

@@ -1,37 +1,18 @@
 // What spoolctl prints, letter by letter, for every command and form: tests/golden/ctl/NAME.txt,
 // from answers of the admin API in tests/golden/ctl/*.json. With SPOOL_UPDATE_GOLDEN=1 the texts
 // are written anew.
+#include "tests/support/ctl_golden.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <regex>
 #include <sstream>
 
 #include "app/ctl/text.h"
-#include "tests/support/ctl_fixture.h"
-#include "tests/support/paths.h"
 
 namespace spool::testing {
 namespace {
-
-const std::filesystem::path kDirectory = std::filesystem::path(SourceDir()) / "tests/golden/ctl";
-
-std::string ReadAll(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  EXPECT_TRUE(in) << path;
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-void ReplaceAll(std::string& text, const std::string& what, const std::string& by) {
-  for (size_t at = 0; (at = text.find(what, at)) != text.npos; at += by.size()) {
-    text.replace(at, what.size(), by);
-  }
-}
 
 struct Case {
   const char* name;
@@ -41,78 +22,13 @@ struct Case {
 
 class CtlGolden : public ::testing::TestWithParam<Case> {
  protected:
-  // An answer from a file; "$AGO{6d}" in it becomes the time so long ago.
-  std::string Answer(const std::string& file) {
-    std::string text = ReadAll(kDirectory / file);
-    static const std::regex kAgo(R"(\$AGO\{(\w+)\})");
-    for (std::smatch m; std::regex_search(text, m, kAgo);) {
-      const std::string time = TimeAgo(m[1]);
-      ago_[time] = "AGO(" + m[1].str() + ")";
-      text.replace(static_cast<size_t>(m.position()), static_cast<size_t>(m.length()), time);
-    }
-    return text;
-  }
-
-  void SetUp() override {
-    const std::pair<const char*, const char*> answers[] = {
-        {"GET /api/v1/status", "status.json"},
-        {"GET /api/v1/streams", "streams.json"},
-        {"GET /api/v1/streams/quarantine", "stream.json"},
-        {"GET /api/v1/targets", "targets.json"},
-        {"GET /api/v1/targets/servicenow", "target.json"},
-        {"POST /api/v1/targets/servicenow:pause", "target.json"},
-        {"POST /api/v1/targets/servicenow:resume", "target.json"},
-        {"GET /api/v1/sources", "sources.json"},
-        {"GET /api/v1/dead-letters", "dead_letters.json"},
-        {"GET /api/v1/dead-letters/servicenow-4118871", "dead_letter.json"},
-        {"POST /api/v1/dead-letters/servicenow-4118871:retry", "dead_letter.json"},
-        {"POST /api/v1/dead-letters/servicenow-4118871:drop", "dead_letter.json"},
-        {"GET /api/v1/replays", "replays.json"},
-        {"GET /api/v1/replays/r-7f3k2a", "replay.json"},
-        {"POST /api/v1/replays/r-7f3k2a:pause", "replay.json"},
-        {"POST /api/v1/replays/r-7f3k2a:resume", "replay.json"},
-        {"POST /api/v1/replays/r-7f3k2a:cancel", "replay.json"},
-        {"GET /api/v1/events", "events.jsonl"},
-        {"GET /api/v1/events/4118871", "event.json"},
-        {"GET /api/v1/events/4118871:explain", "explanation.json"},
-        {"POST /api/v1/events:explain", "explanations.json"},
-        {"GET /api/v1/events/hostile", "hostile.jsonl"}};
-    for (const auto& [path, file] : answers) admin_.On(path, 200, Answer(file));
-    admin_.On(
-        "POST /api/v1/targets/servicenow:test", 200,
-        R"({"target":"servicenow","event_id":"a1","outcome":"delivered",)"
-        R"("where":"POST https://acme.example/in","code":null,"excerpt":null,"seconds":0.012})");
-    admin_.On("POST /api/v1/targets/kafka:test", 200,
-              R"({"target":"kafka","event_id":"a1","outcome":"hold","where":"topic k8s",)"
-              R"("code":"http_401","excerpt":"no \u001b[2Jway","seconds":0.1})");
-    admin_.On("POST /api/v1/node:drain", 200, R"({"draining":false,"pending":0})");
-    admin_.On("DELETE /api/v1/targets/old", 200, R"({"target":"old","pending":18402})");
-    admin_.On("DELETE /api/v1/targets/kafka", 409,
-              R"({"code":"conflict","detail":"It is there."})");
-    admin_.On("GET /api/v1/version", 200, R"({"version":"9.8.7"})");
-    admin_.On("POST /api/v1/targets/servicenow:skip", 200,
-              R"({"target":"servicenow","skipped":18402})");
-    admin_.On("POST /api/v1/dead-letters:retry", 200, R"({"matched":3,"done":3})");
-    admin_.On("POST /api/v1/dead-letters:drop", 200, R"({"matched":3,"done":2})");
-    const std::string plan = Answer("plan.json");
-    const std::string replay = Answer("replay.json");
-    admin_.On("POST /api/v1/replays", [=](const net::HttpRequest& request) {
-      net::HttpResponse response;
-      const bool dry = request.body.find("\"dry_run\":true") != request.body.npos;
-      response.status = dry ? 200 : 201;
-      response.body = dry ? plan : replay;
-      return response;
-    });
-  }
-
-  FakeAdmin admin_;
-  std::map<std::string, std::string> ago_;
+  const CtlGoldenAdmin golden_;
 };
 
 TEST_P(CtlGolden, ACommandPrintsWhatTheFileShows) {
   const Case& c = GetParam();
   CtlProcess::Options options;
-  options.env = {{"SPOOLCTL_SERVER", admin_.url()}};
+  options.env = {{"SPOOLCTL_SERVER", golden_.url()}};
   options.columns = c.columns;
   const CtlResult result = RunCtl(c.args, options);
   if (c.columns > 0 && result.out.find("\x1b[K") == std::string::npos &&
@@ -122,21 +38,8 @@ TEST_P(CtlGolden, ACommandPrintsWhatTheFileShows) {
       EXPECT_LE(ctl::DisplayWidth(line), static_cast<size_t>(c.columns)) << line;
     }
   }
-  std::string told = "$ spoolctl";
-  for (const std::string& arg : c.args) told += " " + arg;
-  told += "\n" + result.out;
-  if (!result.err.empty()) told += "--- stderr\n" + result.err;
-  told += "--- exit " + std::to_string(result.exit) + "\n";
-  ReplaceAll(told, admin_.url(), "http://SERVER");
-  ReplaceAll(told, "\r\n", "\n");
-  ReplaceAll(told, "\x1b", "\\e");
-  for (const auto& [time, name] : ago_) {
-    ReplaceAll(told, time, name);
-    ReplaceAll(told, time.substr(0, 19) + "Z", name);
-  }
-  const std::filesystem::path golden = kDirectory / (std::string(c.name) + ".txt");
-  if (std::getenv("SPOOL_UPDATE_GOLDEN") != nullptr) std::ofstream(golden) << told;
-  EXPECT_EQ(told, ReadAll(golden));
+  const std::string told = golden_.Tell(c.args, result);
+  EXPECT_EQ(told, Golden(GoldenDirectory() + "/" + c.name + ".txt", told));
 }
 
 const Case kCases[] = {
@@ -169,6 +72,8 @@ const Case kCases[] = {
     {"target_skip_refused", {"target", "skip", "servicenow", "--to", "4118872"}},
     {"source_ls", {"source", "ls"}},
     {"source_ls_wide", {"source", "ls", "-o", "wide"}},
+    {"source_gaps_terminal", {"source", "gaps"}, 80},
+    {"source_gaps_unknown", {"source", "gaps", "wbe"}},
     {"dlq_ls", {"dlq", "ls"}},
     {"dlq_ls_wide", {"dlq", "ls", "-o", "wide"}},
     {"dlq_ls_name", {"dlq", "ls", "-o", "name"}},
@@ -281,6 +186,7 @@ const Case kCases[] = {
     {"slip_flag", {"events", "ls", "--sinse", "2d"}},
     {"slip_target", {"target", "info", "servicenwo"}},
     {"slip_replay", {"replay", "watch", "nothing-like-it"}},
+    {"bad_twice", {"status", "--server", "spool-0:8081", "--server", "spool-1:8081"}},
     {"bad_time", {"events", "ls", "--since", "yesterday"}},
     {"bad_format", {"stream", "ls", "-o", "xml"}},
     {"bad_rate", {"replay", "start", "--target", "x", "--from", "1h", "--rate", "fast"}},

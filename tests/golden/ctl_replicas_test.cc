@@ -111,9 +111,6 @@ TEST_F(Replicas, EventsAreMergedByTimeAndTheNewestAreKept) {
   const CtlResult table = With({"events", "ls", "--server", both()});
   EXPECT_THAT(table.out, HasSubstr("REPLICA"));
   EXPECT_THAT(table.out, HasSubstr(Host(second_)));
-  const CtlResult follow = With({"events", "tail", "--server", both()});
-  EXPECT_EQ(follow.exit, 2);
-  EXPECT_THAT(follow.err, HasSubstr("one replica at a time can be followed"));
 }
 
 // What comes as raw JSON from one server is JSON from several too.

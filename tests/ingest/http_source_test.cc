@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -99,6 +100,31 @@ class HttpSourceTest : public ::testing::Test {
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<HttpSource> source_;
 };
+
+TEST_F(HttpSourceTest, CountsByTheStreamThatEventsWentTo) {
+  Start();
+  const std::string denied =
+      R"({"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete","auditID":"a-1",)"
+      R"("verb":"create","requestURI":"/api/v1/namespaces/d/secrets","user":{"username":"u"},)"
+      R"("objectRef":{"resource":"secrets","namespace":"d","name":"s"},"responseStatus":{"code":403}})";
+  ASSERT_EQ(Post("/v1/events", "[" + denied + R"(,{"a":1},17,{"a":2}])").status, 200);
+  ASSERT_EQ(Post("/v1/events", "[" + denied + "]").status, 200);
+  // Refused whole, and told of in quarantine.
+  ASSERT_EQ(Post("/v1/events", "{\"a\":").status, 400);
+  const SourceStatus status = source_->status();
+  std::map<std::string, std::string> counts;
+  for (const StreamCounts& of : status.streams) {
+    counts[journal_->StreamName(of.stream)] = std::to_string(of.stored) + "/" +
+                                              std::to_string(of.duplicates) + "/" +
+                                              std::to_string(of.quarantined);
+  }
+  EXPECT_EQ(counts, (std::map<std::string, std::string>{{"kubernetes-events", "2/0/0"},
+                                                        {"admission-control", "1/1/0"},
+                                                        {"quarantine", "0/0/2"}}));
+  EXPECT_EQ(status.events, 3u);
+  EXPECT_EQ(status.duplicates, 1u);
+  EXPECT_EQ(status.quarantined, 2u);
+}
 
 TEST_F(HttpSourceTest, TellsWhatWasStored) {
   Start();

@@ -121,6 +121,33 @@ TEST_F(JournalTest, DuplicatesAreCountedAndNotStored) {
   EXPECT_EQ(ReadAll(journal->AllStreams()).size(), 1u);
 }
 
+TEST_F(JournalTest, AResultTellsWhatEachStreamGot) {
+  Open();
+  const StreamId events = Stream("events"), audit = Stream("audit");
+  AppendNumbers("audit", 1, 1);
+  const AppendResult result =
+      Append({NumberedEvent(events, 10), NumberedEvent(audit, 11), NumberedEvent(events, 12),
+              NumberedEvent(audit, 1), NumberedEvent(audit, 13), NumberedEvent(events, 14)});
+  ASSERT_EQ(result.parts.size(), 2u);
+  EXPECT_EQ(result.parts[0].stream, events);
+  EXPECT_EQ(result.parts[0].stored, 3u);
+  EXPECT_EQ(result.parts[0].duplicates, 0u);
+  EXPECT_EQ(result.parts[1].stream, audit);
+  EXPECT_EQ(result.parts[1].stored, 2u);
+  EXPECT_EQ(result.parts[1].duplicates, 1u);
+  for (const AppendedPart& part : result.parts) {
+    const auto there = ReadAll(Only(part.stream == events ? "events" : "audit"), part.first);
+    ASSERT_EQ(there.size(), part.stored);
+    EXPECT_EQ(there.front().sequence, part.first);
+  }
+  // Of which nothing is stored, the place is none.
+  const AppendResult again = AppendNumbers("events", 10, 1);
+  ASSERT_EQ(again.parts.size(), 1u);
+  EXPECT_EQ(again.parts[0].first, Sequence{0});
+  EXPECT_EQ(again.parts[0].duplicates, 1u);
+  EXPECT_TRUE(Append({}).parts.empty());
+}
+
 TEST_F(JournalTest, TheSameIdFromAnotherOriginIsAnotherEvent) {
   Open();
   Append({NumberedEvent(Stream("events"), 1)}, "web");
