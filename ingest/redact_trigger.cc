@@ -26,7 +26,8 @@ enum class Besides : uint8_t {
   kValue,      // a blank or + behind it, and no lower-case word of prose
 };
 
-// `at` is where in the word the three bytes are that are looked for: rare ones.
+// `at` is where in the word the four bytes are that are looked for: rare ones. Where the word is over
+// before, any byte will do.
 struct Trigger {
   std::string_view word;  // in lower case, unless `exact`
   uint8_t at = 0;
@@ -90,18 +91,23 @@ constexpr Trigger kTriggers[] = {
     {"pw:", 0},
 };
 constexpr size_t kCount = std::size(kTriggers);
-constexpr size_t kBuckets = 16;
+constexpr size_t kPlaces = 4;
+static_assert(kCount <= 64, "a word has a bit");
 
-// By byte and place of three, the buckets of whose words it may be a part.
+// By place and byte, the words it may be a part of.
 struct Masks {
-  std::array<std::array<uint16_t, 256>, 3> by_byte{};
+  std::array<std::array<uint64_t, 256>, kPlaces> by_byte{};
 };
 constexpr Masks kMasks = [] {
   Masks masks;
   for (size_t i = 0; i < kCount; ++i) {
     const Trigger& trigger = kTriggers[i];
-    const auto bit = static_cast<uint16_t>(1U << (i % kBuckets));
-    for (size_t place = 0; place < 3; ++place) {
+    const uint64_t bit = uint64_t{1} << i;
+    for (size_t place = 0; place < kPlaces; ++place) {
+      if (trigger.at + place >= trigger.word.size()) {
+        for (uint64_t& mask : masks.by_byte[place]) mask |= bit;
+        continue;
+      }
       const char c = trigger.word[trigger.at + place];
       masks.by_byte[place][static_cast<uint8_t>(c)] |= bit;
       if (!trigger.exact && c >= 'a' && c <= 'z') {
@@ -147,46 +153,48 @@ bool Matches(std::string_view text, size_t at, const Trigger& trigger) {
   return Holds(text, begin, trigger);
 }
 
-// Whether a word of one of these buckets is at `at`.
-bool Verify(std::string_view text, size_t at, uint32_t buckets) {
-  for (; buckets != 0; buckets &= buckets - 1) {
-    for (size_t i = static_cast<size_t>(__builtin_ctz(buckets)); i < kCount; i += kBuckets) {
-      if (Matches(text, at, kTriggers[i])) return true;
-    }
+// Whether one of these words is at `at`.
+bool Verify(std::string_view text, size_t at, uint64_t words) {
+  for (; words != 0; words &= words - 1) {
+    if (Matches(text, at, kTriggers[__builtin_ctzll(words)])) return true;
   }
   return false;
 }
 
-uint32_t BucketsAt(std::string_view text, size_t at) {
+// The words of which four bytes may be at `at`; three are there.
+inline uint64_t WordsAt(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[at + i]); };
-  return kMasks.by_byte[0][byte(0)] & kMasks.by_byte[1][byte(1)] & kMasks.by_byte[2][byte(2)];
+  uint64_t words = kMasks.by_byte[0][byte(0)] & kMasks.by_byte[1][byte(1)];
+  if (words != 0) words &= kMasks.by_byte[2][byte(2)];
+  if (words != 0 && at + 3 < text.size()) words &= kMasks.by_byte[3][byte(3)];
+  return words;
 }
 
 bool AnyWordFrom(std::string_view text, size_t at) {
   for (; at + 3 <= text.size(); ++at) {
-    if (const uint32_t buckets = BucketsAt(text, at); buckets != 0 && Verify(text, at, buckets)) {
-      return true;
-    }
+    if (const uint64_t words = WordsAt(text, at); words != 0 && Verify(text, at, words)) return true;
   }
   return false;
 }
 
 #if defined(__x86_64__)
-// The same by halves of bytes: for each half the buckets it may be of. What agrees in all six is
-// likely there; the tables by byte tell for sure.
+// The same by halves of bytes, many words to a bit: what agrees in all eight is likely there, the
+// tables by byte tell for sure.
+constexpr size_t kHalves = 2;  // of 16 bits
 struct Nibbles {
-  alignas(16) uint8_t low[2][3][16]{};   // [half of the buckets][place][nibble]
-  alignas(16) uint8_t high[2][3][16]{};
+  alignas(16) uint8_t low[kHalves][kPlaces][16]{};
+  alignas(16) uint8_t high[kHalves][kPlaces][16]{};
 };
 constexpr Nibbles kNibbles = [] {
   Nibbles nibbles;
-  for (size_t place = 0; place < 3; ++place) {
+  for (size_t place = 0; place < kPlaces; ++place) {
     for (size_t c = 0; c < 256; ++c) {
-      const uint16_t buckets = kMasks.by_byte[place][c];
-      for (size_t half = 0; half < 2; ++half) {
-        const auto bits = static_cast<uint8_t>(buckets >> (8 * half));
-        nibbles.low[half][place][c & 15] |= bits;
-        nibbles.high[half][place][c >> 4] |= bits;
+      for (size_t word = 0; word < kCount; ++word) {
+        if ((kMasks.by_byte[place][c] >> word & 1) == 0) continue;
+        const size_t bucket = word % (8 * kHalves);
+        const auto bit = static_cast<uint8_t>(1U << (bucket % 8));
+        nibbles.low[bucket / 8][place][c & 15] |= bit;
+        nibbles.high[bucket / 8][place][c >> 4] |= bit;
       }
     }
   }
@@ -194,9 +202,9 @@ constexpr Nibbles kNibbles = [] {
 }();
 
 __attribute__((target("avx2"))) bool AnyWordAvx2(std::string_view text) {
-  __m256i low[2][3], high[2][3];
-  for (int half = 0; half < 2; ++half) {
-    for (int place = 0; place < 3; ++place) {
+  __m256i low[kHalves][kPlaces], high[kHalves][kPlaces];
+  for (size_t half = 0; half < kHalves; ++half) {
+    for (size_t place = 0; place < kPlaces; ++place) {
       low[half][place] = _mm256_broadcastsi128_si256(
           _mm_load_si128(reinterpret_cast<const __m128i*>(kNibbles.low[half][place])));
       high[half][place] = _mm256_broadcastsi128_si256(
@@ -206,14 +214,14 @@ __attribute__((target("avx2"))) bool AnyWordAvx2(std::string_view text) {
   const __m256i nibble = _mm256_set1_epi8(15);
   const __m256i zero = _mm256_setzero_si256();
   size_t at = 0;
-  for (; at + 34 <= text.size(); at += 32) {
-    __m256i found[2] = {_mm256_set1_epi8(-1), _mm256_set1_epi8(-1)};
-    for (int place = 0; place < 3; ++place) {
+  for (; at + 32 + kPlaces - 1 <= text.size(); at += 32) {
+    __m256i found[kHalves] = {_mm256_set1_epi8(-1), _mm256_set1_epi8(-1)};
+    for (size_t place = 0; place < kPlaces; ++place) {
       const __m256i bytes =
           _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + at + place));
       const __m256i lows = _mm256_and_si256(bytes, nibble);
       const __m256i highs = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
-      for (int half = 0; half < 2; ++half) {
+      for (size_t half = 0; half < kHalves; ++half) {
         const __m256i both = _mm256_and_si256(_mm256_shuffle_epi8(low[half][place], lows),
                                               _mm256_shuffle_epi8(high[half][place], highs));
         found[half] = _mm256_and_si256(found[half], both);
@@ -223,8 +231,8 @@ __attribute__((target("avx2"))) bool AnyWordAvx2(std::string_view text) {
     for (auto hits = ~static_cast<uint32_t>(_mm256_movemask_epi8(none)); hits != 0;
          hits &= hits - 1) {
       const size_t hit = at + static_cast<size_t>(__builtin_ctz(hits));
-      const uint32_t buckets = BucketsAt(text, hit);
-      if (buckets != 0 && Verify(text, hit, buckets)) return true;
+      const uint64_t words = WordsAt(text, hit);
+      if (words != 0 && Verify(text, hit, words)) return true;
     }
   }
   return AnyWordFrom(text, at);
