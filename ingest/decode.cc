@@ -498,8 +498,10 @@ RecordHandler::Answer Decoder::Impl::Quarantine(std::string_view text, const Rej
 
 Event Decoder::Impl::QuarantineEvent(QuarantineNote note) {
   // A piece of a Secret need not say that it is one; what is around it does.
-  if (!secrets) secrets = SpeaksOfSecrets(in->body);
+  if (!secrets) secrets = SpeaksOfSecrets(in->body) || redactor.HidesWhatWordsDoNotTell(in->body);
   note.silent = *secrets;
+  note.hash = redactor.KeyedHash(note.record);
+  note.raw = options.quarantine_raw;
   EventView view;
   FillQuarantine(context, note, &view);
   view.time = in->received;

@@ -34,6 +34,10 @@ class Redactor {
   // speak of secrets are dropped as a whole.
   std::optional<std::string_view> Text(std::string_view text, const Pay& pay);
 
+  // Whether an excerpt of `text` could show what rules hide by its place alone: an environment, or
+  // what the operator named.
+  bool HidesWhatWordsDoNotTell(std::string_view text) const;
+
   // HMAC-SHA256 by the key, of another domain than the marks'; its first 128 bits.
   Hash128 KeyedHash(std::string_view text);
 
