@@ -101,6 +101,7 @@ struct Decoder::Impl : RecordHandler {
   bool Keep(Event event);
   // What is left of it when secrets are hidden; empty when there is no memory for that.
   std::optional<std::string_view> Redacted(std::string_view text, bool json) {
+    redacted = true;
     return json ? redactor.Json(text, pays) : redactor.Text(text, pays);
   }
   bool MayScan(std::string_view text) { return arena.Pay(JsonScanner::MemoryFor(text)); }
@@ -136,6 +137,7 @@ struct Decoder::Impl : RecordHandler {
   size_t records = 0;   // seen, good or bad
   size_t readable = 0;  // of these JSON, or bad for another reason than syntax
   bool overrun = false;
+  bool redacted = false;  // the record at hand
   Incoming::Admission starved = Incoming::Admission::kYes;  // the answer that ended it
   size_t admitted = 0;                                      // bytes of events
   size_t record_bytes = 0;                                  // of these in records
@@ -328,6 +330,7 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* q
 RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list) {
   if (Over()) return Answer::kStop;
   arena.Reset();
+  redacted = false;
   if (text.size() > options.limits.record_bytes_max) {
     ++readable;
     return Quarantine(text, {"too_large", "the record is larger than allowed"}, OffsetOf(text), {});
@@ -518,6 +521,10 @@ StreamId Decoder::Impl::StreamFor(std::string_view category) const {
 }
 
 Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
+  // By whatever way a record came here.
+  if (!std::exchange(redacted, false)) {
+    view->data = Redacted(view->data, view->json).value_or(std::string_view());
+  }
   if (view->time == SystemTime{}) view->time = in->received;
   if (view->id.empty()) {
     view->id = in->idempotency_key.empty()

@@ -57,6 +57,7 @@ constexpr Trigger kTriggers[] = {
     {"signingrequest", 5},
     {"env\"", 1, true},
     {"env\\", 1, true},
+    {"/env/", 1, true},
     {"exec?", 1},
     {"attach?", 3},
     {"execoption", 1},

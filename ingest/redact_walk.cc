@@ -356,7 +356,8 @@ void Walker::Close(Frame* frame, const Way& way) {
     HideBody(whole, Plain(frame->kind, &kind_buffer), frame);
     return;
   }
-  if (frame->body_count > 0) CloseBodies(frame);
+  const bool about = !frame->resource.empty() || !frame->uri.empty();
+  if (frame->body_count > 0 || (about && notes_.size() > frame->notes_at)) CloseBodies(frame);
   if (!frame->op.empty() && !frame->pointer.empty()) ClosePatch(frame);
   if (!frame->value.empty()) {
     if (frame->secret_name && kit_.on(RedactionRule::kKeys)) {
@@ -560,25 +561,24 @@ void Shift(Edits* edits, size_t from, size_t by) {
   }
 }
 
-// A Secret, ConfigMap or request's body that is not whole JSON: what is secret in it cannot be told
-// from the rest.
-bool SpeaksOfObject(std::string_view text) {
-  for (const std::string_view body : {"requestObject", "responseObject"}) {
-    if (text.find(body) != std::string_view::npos) return true;
-  }
+// "kind": "Secret" or "kind: Secret", in whatever coat.
+bool NamesSecretKind(std::string_view text) {
   for (size_t at = text.find("kind"); at != std::string_view::npos; at = text.find("kind", at + 4)) {
     size_t i = at + 4;
     while (i < text.size() && std::strchr("\\\"': \t=", text[i]) != nullptr) ++i;
     size_t end = i;
     while (end < text.size() && ((text[end] | 0x20) >= 'a' && (text[end] | 0x20) <= 'z')) ++end;
-    if (i > at + 4 && IsSecretKind(text.substr(i, end - i))) {
-      for (const std::string_view part : {"data", "Data", "status", "spec"}) {
-        if (text.find(part) != std::string_view::npos) return true;
-      }
-      return false;
-    }
+    if (i > at + 4 && IsSecretKind(text.substr(i, end - i))) return true;
   }
   return false;
+}
+
+// A Secret, ConfigMap or request's body that is not whole JSON: what is secret in it cannot be told
+// from the rest.
+bool SpeaksOfObject(std::string_view text) {
+  const auto has = [text](std::string_view part) { return text.find(part) != text.npos; };
+  if (has("requestObject") || has("responseObject")) return true;
+  return (has("data") || has("Data") || has("status") || has("spec")) && NamesSecretKind(text);
 }
 
 void PlainText(RedactKit& kit, std::string_view text, size_t offset, Edits* edits) {
@@ -659,11 +659,17 @@ void RedactText(RedactKit& kit, std::string_view text, int nesting, Edits* edits
   }
   // JSON inside: all of the text, from a bracket to the last one of its kind, or lines.
   constexpr int kTries = 4;
-  size_t begin = text.find_first_of("{[");
+  const size_t first = text.find_first_of("{[");
+  size_t begin = first;
   for (int tries = 0; begin != std::string_view::npos && tries < kTries; ++tries) {
     const size_t last = text.rfind(text[begin] == '{' ? '}' : ']');
     if (last == std::string_view::npos || last <= begin) break;
     Edits inside;
+    // A part of something that does not end.
+    if (begin > first &&
+        (NamesSecretKind(text.substr(0, begin)) || NamesSecretKind(text.substr(last)))) {
+      break;
+    }
     if (MarkAt(text, begin) == 0 &&
         Inside(kit, text.substr(begin, last + 1 - begin), begin, nesting, &inside)) {
       PlainText(kit, text.substr(0, begin), 0, edits);
