@@ -132,8 +132,8 @@ void BuildRedaction(const Values& redaction, Config& config, ConfigProblems& pro
   out.keys = CheckedTexts(redaction.At("keys"), CheckRedactionKey, problems);
   out.patterns = CheckedTexts(redaction.At("patterns"), CheckRedactionPattern, problems);
   config.redaction_key = redaction.At("key").secret;
-  for (const auto& [field, rule] : {std::pair{"keys", RedactionRule::kKeys},
-                                    {"patterns", RedactionRule::kPatterns}}) {
+  for (const auto& [field, rule] :
+       {std::pair{"keys", RedactionRule::kKeys}, {"patterns", RedactionRule::kPatterns}}) {
     if (out.on[static_cast<size_t>(rule)] || redaction.At(field).texts.empty()) continue;
     problems.Add(redaction.At(field).place,
                  fmt::format("'{}' has no effect while 'off' names it, too", field));

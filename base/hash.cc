@@ -112,9 +112,7 @@ HmacSha256::~HmacSha256() {
   for (void* context : {inner_, outer_, work_}) EVP_MD_CTX_free(Context(context));
 }
 
-void HmacSha256::Reset() {
-  SPOOL_ASSERT(EVP_MD_CTX_copy_ex(Context(work_), Context(inner_)) == 1);
-}
+void HmacSha256::Reset() { SPOOL_ASSERT(EVP_MD_CTX_copy_ex(Context(work_), Context(inner_)) == 1); }
 
 void HmacSha256::Add(std::string_view piece) {
   SPOOL_ASSERT(EVP_DigestUpdate(Context(work_), piece.data(), piece.size()) == 1);

@@ -137,7 +137,7 @@ struct Decoder::Impl : RecordHandler {
   size_t records = 0;   // seen, good or bad
   size_t readable = 0;  // of these JSON, or bad for another reason than syntax
   bool overrun = false;
-  bool redacted = false;  // the record at hand
+  bool redacted = false;                                    // the record at hand
   Incoming::Admission starved = Incoming::Admission::kYes;  // the answer that ended it
   size_t admitted = 0;                                      // bytes of events
   size_t record_bytes = 0;                                  // of these in records

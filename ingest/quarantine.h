@@ -1,6 +1,6 @@
 // The event that tells of a record which could not be understood. It holds where it was, how long,
-// why, a keyed hash to recognise it by, and an excerpt without secrets; the record itself only where
-// the operator asked for it.
+// why, a keyed hash to recognise it by, and an excerpt without secrets; the record itself only
+// where the operator asked for it.
 #pragma once
 
 #include <cstddef>

@@ -13,19 +13,20 @@ namespace {
 
 // Of these everything below the member goes.
 constexpr std::string_view kSecretWords[] = {
-    "password",  "passwd",     "passphrase", "apikey",       "accesskey",  "privatekey",
-    "signingkey", "encryptionkey", "sshkey", "authorization", "cookie",   "dockerconfig",
-    "dockercfg", "private",    "bearer"};
+    "password",   "passwd",       "passphrase",    "apikey",  "accesskey",
+    "privatekey", "signingkey",   "encryptionkey", "sshkey",  "authorization",
+    "cookie",     "dockerconfig", "dockercfg",     "private", "bearer"};
 // Of these an object may be no more than a reference.
 constexpr std::string_view kReferenceWords[] = {"secret", "token", "credential"};
 constexpr std::string_view kWholeNames[] = {"pass", "pw", "pwd", "auth"};
 // What comes behind such a word in names whose value is not the secret.
 constexpr std::string_view kHarmlessEnds[] = {
-    "name",   "names",    "ref",      "refs",     "namespace", "selector", "type",   "kind",
-    "path",   "file",     "dir",      "mount",    "url",       "uri",      "endpoint", "seconds",
-    "version", "count",   "expiry",   "expiration", "ttl",     "policy",   "strategy", "enabled",
-    "limit",  "audience", "audiences", "issuer",  "provider",  "class",    "length", "algorithm",
-    "keyid",  "credentialid", "manager", "controller"};
+    "name",   "names",      "ref",       "refs",         "namespace", "selector",
+    "type",   "kind",       "path",      "file",         "dir",       "mount",
+    "url",    "uri",        "endpoint",  "seconds",      "version",   "count",
+    "expiry", "expiration", "ttl",       "policy",       "strategy",  "enabled",
+    "limit",  "audience",   "audiences", "issuer",       "provider",  "class",
+    "length", "algorithm",  "keyid",     "credentialid", "manager",   "controller"};
 constexpr std::string_view kHarmlessParts[] = {"authorizationk8sio", "authenticationk8sio",
                                                "secretsstorecsi"};
 
@@ -72,12 +73,32 @@ constexpr std::pair<std::string_view, Member> kMembers[] = {
 };
 
 // What an object may have that only says which one is meant.
-constexpr std::string_view kReferenceNames[] = {
-    "kind",       "name",     "namespace",  "uid",         "apiVersion",
-    "resourceVersion", "fieldPath", "apiGroup", "group",   "version",
-    "controller", "blockOwnerDeletion", "deleted", "reason", "cluster",
-    "labels",     "annotations", "ownerReferences", "optional", "secretName",
-    "defaultMode", "mode", "path",    "audience",   "expirationSeconds", "resource"};
+constexpr std::string_view kReferenceNames[] = {"kind",
+                                                "name",
+                                                "namespace",
+                                                "uid",
+                                                "apiVersion",
+                                                "resourceVersion",
+                                                "fieldPath",
+                                                "apiGroup",
+                                                "group",
+                                                "version",
+                                                "controller",
+                                                "blockOwnerDeletion",
+                                                "deleted",
+                                                "reason",
+                                                "cluster",
+                                                "labels",
+                                                "annotations",
+                                                "ownerReferences",
+                                                "optional",
+                                                "secretName",
+                                                "defaultMode",
+                                                "mode",
+                                                "path",
+                                                "audience",
+                                                "expirationSeconds",
+                                                "resource"};
 
 }  // namespace
 

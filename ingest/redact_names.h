@@ -34,8 +34,8 @@ enum class Member : uint8_t {
   kObjectRef,
   kResource,
   kSubresource,
-  kBody,       // requestObject, responseObject
-  kObject,     // object, oldObject: of an AdmissionReview, or of a watch frame
+  kBody,    // requestObject, responseObject
+  kObject,  // object, oldObject: of an AdmissionReview, or of a watch frame
   kRequestUri,
   kMetadata,
   kLastApplied,

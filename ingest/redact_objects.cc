@@ -44,9 +44,9 @@ bool IsSecretResource(std::string_view resource, std::string_view subresource) {
 }
 
 bool IsSecretKind(std::string_view kind) {
-  return IsOneOf(kind, {"secret", "secretlist", "configmap", "configmaplist", "tokenreview",
-                        "tokenrequest", "certificatesigningrequest",
-                        "certificatesigningrequestlist"});
+  return IsOneOf(
+      kind, {"secret", "secretlist", "configmap", "configmaplist", "tokenreview", "tokenrequest",
+             "certificatesigningrequest", "certificatesigningrequestlist"});
 }
 
 bool IsExecOptions(std::string_view kind) {

@@ -36,13 +36,13 @@ bool FindFold(std::string_view text, std::string_view lower) {
 }
 
 // Where the path itself is the secret: from behind these on.
-constexpr std::string_view kWebhooks[] = {"hooks.slack.com/",        "discord.com/api/webhooks/",
-                                          "discordapp.com/api/webhooks/", "webhook.office.com/",
-                                          "outlook.office.com/webhook/",  "api.telegram.org/bot"};
+constexpr std::string_view kWebhooks[] = {
+    "hooks.slack.com/",    "discord.com/api/webhooks/",   "discordapp.com/api/webhooks/",
+    "webhook.office.com/", "outlook.office.com/webhook/", "api.telegram.org/bot"};
 // Parameters of queries only; elsewhere the words mean other things.
-constexpr std::string_view kSecretParameters[] = {"sig",  "signature", "x-amz-signature",
-                                                  "x-amz-credential", "x-goog-signature",
-                                                  "code", "key",       "jwt"};
+constexpr std::string_view kSecretParameters[] = {
+    "sig", "signature", "x-amz-signature", "x-amz-credential", "x-goog-signature", "code",
+    "key", "jwt"};
 
 class Finder {
  public:
@@ -346,7 +346,8 @@ class Finder {
     size_t last = address_at_ > begin ? address_at_ : 0;
     size_t slash = begin;
     while (slash < address_end_ && text_[slash] != '/' && text_[slash] != '?' &&
-           text_[slash] != '#') ++slash;
+           text_[slash] != '#')
+      ++slash;
     if (last == 0) return false;
     if (last > slash) {
       // An @ of the path, unless the password has a slash in it: then what stands in front of the
@@ -426,7 +427,8 @@ class Finder {
     const bool secret =
         names_.Find(plain).kind != NameKind::kPlain ||
         std::any_of(std::begin(kSecretParameters), std::end(kSecretParameters), same) ||
-        (exec && (plain == "command" || plain == "cmd")) || HoldsSecret(text_.substr(begin, end - begin));
+        (exec && (plain == "command" || plain == "cmd")) ||
+        HoldsSecret(text_.substr(begin, end - begin));
     if (secret) {
       Hide(begin, end, RedactionRule::kUris);
     } else {
@@ -491,10 +493,10 @@ bool IsSecretFlag(std::string_view argument, NameTable* names) {
 char PasswordFlagOf(std::string_view program) {
   program.remove_prefix(program.rfind('/') + 1);  // npos + 1 is 0
   constexpr std::pair<std::string_view, char> kPrograms[] = {
-      {"mysql", 'p'},     {"mysqldump", 'p'}, {"mysqladmin", 'p'}, {"mariadb", 'p'},
-      {"sshpass", 'p'},   {"mongo", 'p'},     {"mongosh", 'p'},    {"mongodump", 'p'},
-      {"login", 'p'},     {"redis-cli", 'a'}, {"ldapsearch", 'w'}, {"ldapmodify", 'w'},
-      {"ldapadd", 'w'},   {"curl", 'u'},      {"wget", 'u'},       {"htpasswd", 'p'}};
+      {"mysql", 'p'},   {"mysqldump", 'p'}, {"mysqladmin", 'p'}, {"mariadb", 'p'},
+      {"sshpass", 'p'}, {"mongo", 'p'},     {"mongosh", 'p'},    {"mongodump", 'p'},
+      {"login", 'p'},   {"redis-cli", 'a'}, {"ldapsearch", 'w'}, {"ldapmodify", 'w'},
+      {"ldapadd", 'w'}, {"curl", 'u'},      {"wget", 'u'},       {"htpasswd", 'p'}};
   for (const auto& [name, flag] : kPrograms) {
     if (program == name) return flag;
   }

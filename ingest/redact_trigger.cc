@@ -18,16 +18,16 @@ char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 // What must be there besides the word, for words that are common in events without secrets.
 enum class Besides : uint8_t {
   kNothing,
-  kEnd,        // no letter behind it: "pass", not "passed"
-  kWordChar,   // a letter or separator before it: "api_key", not "key"
-  kNotApi,     // not ".k8s.io" behind it: the group's name
-  kNotId,      // not "-id" behind it: of a credential, and no secret
-  kEscape,     // a digit 4 to 7 behind it: a letter that is written as an escape
-  kValue,      // a blank or + behind it, and no lower-case word of prose
+  kEnd,       // no letter behind it: "pass", not "passed"
+  kWordChar,  // a letter or separator before it: "api_key", not "key"
+  kNotApi,    // not ".k8s.io" behind it: the group's name
+  kNotId,     // not "-id" behind it: of a credential, and no secret
+  kEscape,    // a digit 4 to 7 behind it: a letter that is written as an escape
+  kValue,     // a blank or + behind it, and no lower-case word of prose
 };
 
-// `at` is where in the word the four bytes are that are looked for: rare ones. Where the word is over
-// before, any byte will do.
+// `at` is where in the word the four bytes are that are looked for: rare ones. Where the word is
+// over before, any byte will do.
 struct Trigger {
   std::string_view word;  // in lower case, unless `exact`
   uint8_t at = 0;
@@ -173,7 +173,8 @@ inline uint64_t WordsAt(std::string_view text, size_t at) {
 
 bool AnyWordFrom(std::string_view text, size_t at) {
   for (; at + 3 <= text.size(); ++at) {
-    if (const uint64_t words = WordsAt(text, at); words != 0 && Verify(text, at, words)) return true;
+    if (const uint64_t words = WordsAt(text, at); words != 0 && Verify(text, at, words))
+      return true;
   }
   return false;
 }

@@ -117,8 +117,7 @@ void Redaction::Compiled::FindPatterns(std::string_view text, std::vector<TextSp
   for (const auto& pattern : expressions->patterns) {
     size_t at = 0;
     re2::StringPiece found;
-    while (at < text.size() &&
-           pattern->Match(piece, at, text.size(), RE2::UNANCHORED, &found, 1)) {
+    while (at < text.size() && pattern->Match(piece, at, text.size(), RE2::UNANCHORED, &found, 1)) {
       const auto begin = static_cast<size_t>(found.data() - text.data());
       if (found.empty()) {
         at = begin + 1;

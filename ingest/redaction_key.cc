@@ -24,10 +24,12 @@ tl::unexpected<Error> Refused(const std::string& what) {
 Result<RedactionKey> Parse(std::string_view text, const std::string& path) {
   RedactionKey key;
   const auto first = Hash128::FromHex(text.substr(0, kDigits / 2));
-  const auto second = Hash128::FromHex(text.substr(std::min(text.size(), kDigits / 2), kDigits / 2));
+  const auto second =
+      Hash128::FromHex(text.substr(std::min(text.size(), kDigits / 2), kDigits / 2));
   if (text.size() != kDigits + 1 || text.back() != '\n' || !first || !second) {
-    return Fail(Code::kInvalid, path + " is no key; without it redacted records get other ids. Put "
-                                       "the old one back, or remove it to have a new one made");
+    return Fail(Code::kInvalid, path +
+                                    " is no key; without it redacted records get other ids. Put "
+                                    "the old one back, or remove it to have a new one made");
   }
   std::memcpy(key.data(), first->bytes.data(), kDigits / 4);
   std::memcpy(key.data() + kDigits / 4, second->bytes.data(), kDigits / 4);

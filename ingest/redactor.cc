@@ -46,8 +46,8 @@ struct Redactor::State {
 
   bool Worth(std::string_view text) const {
     const Redaction::Compiled& own = redaction->compiled();
-    return redaction->any() && (MayHoldSecrets(text) || own.has_names() || own.has_patterns() ||
-                                own.MayHavePath(text));
+    return redaction->any() &&
+           (MayHoldSecrets(text) || own.has_names() || own.has_patterns() || own.MayHavePath(text));
   }
   void Begin(const Pay& pay) {
     kit.counts = {};
@@ -55,8 +55,7 @@ struct Redactor::State {
     kit.pay = &pay;
     kit.starved = false;
   }
-  std::optional<std::string_view> Finish(std::string_view text, const Edits& edits,
-                                         const Pay& pay);
+  std::optional<std::string_view> Finish(std::string_view text, const Edits& edits, const Pay& pay);
 
   const std::shared_ptr<const Redaction> redaction;
   NameTable names;

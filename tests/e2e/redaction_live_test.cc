@@ -68,7 +68,8 @@ class RedactionLive : public ::testing::Test {
 
   void Start(const std::string& rules) {
     std::ofstream config(dir_ / "spool.yaml");
-    config << "version: 1\ndata_dir: " << dir_ / "data" << "\nlog: { level: debug }\n"
+    config << "version: 1\ndata_dir: " << dir_ / "data"
+           << "\nlog: { level: debug }\n"
            << "admin: { address: 127.0.0.1:0 }\njournal: { disk_reserve: 64MiB }\n"
            << "sources: { web: { type: http, address: 127.0.0.1:0 } }\n"
            << "targets:\n  file: { type: file, path: " << dir_ / "out.jsonl"
@@ -77,8 +78,8 @@ class RedactionLive : public ::testing::Test {
            << "\", subject: \"k8s.{stream}\", stream: EVENTS, start: beginning }\n"
            << rules;
     config.close();
-    spoold_ = std::make_unique<Spoold>(
-        std::vector<std::string>{"--config", dir_ / "spool.yaml"}, dir_ / "log");
+    spoold_ = std::make_unique<Spoold>(std::vector<std::string>{"--config", dir_ / "spool.yaml"},
+                                       dir_ / "log");
     std::smatch match;
     std::string log;
     ASSERT_TRUE(WaitUntil([&] {
@@ -95,12 +96,9 @@ class RedactionLive : public ::testing::Test {
   // target has had all of them.
   void PostShapes(int rounds) {
     for (int round = 0; round < rounds; ++round) {
-      // Each shape its own canary.
-      const size_t count = SecretShapes("x", round).size();
       std::map<std::string, std::string> bodies;
       std::map<std::string, int> held;
-      for (size_t i = 0; i < count; ++i) {
-        const SecretShape shape = SecretShapes(canaries_.Next(), round)[i];
+      for (const SecretShape& shape : SecretShapes([this] { return canaries_.Next(); }, round)) {
         std::string& body = bodies[shape.path];
         body += shape.body + "\n";
         ++sent_;
@@ -119,8 +117,8 @@ class RedactionLive : public ::testing::Test {
   void AwaitTargets() {
     ASSERT_TRUE(WaitUntil([&] {
       const nlohmann::json status = Call("GET", admin_, "/api/v1/targets").Json();
-      if (!status.contains("targets") || status["targets"].size() != 3) return false;
-      for (const auto& target : status["targets"]) {
+      if (!status.contains("items") || status["items"].size() != 3) return false;
+      for (const auto& target : status["items"]) {
         if (target["pending"].get<uint64_t>() != 0) return false;
       }
       return true;
@@ -199,12 +197,16 @@ TEST_F(RedactionLive, NoneOfAThousandCanariesIsFoundAnywhere) {
   for (int i = 0; i < 40; ++i) {
     Call("POST", ingest_, "/v1/events", "{\"password\":\"" + canaries_.Next());
     Call("POST", ingest_, "/audit", "{\"auditID\":\"a\",\"x\":\"" + canaries_.Next() + "\"}");
-    Call("POST", ingest_, "/v1/events", R"({"kind":"Event","apiVersion":"v1","env":[{"name":"A","value":")" +
-                                            canaries_.Next() + "\"}]}");
+    Call("POST", ingest_, "/v1/events",
+         R"({"kind":"Event","apiVersion":"v1","env":[{"name":"A","value":")" + canaries_.Next() +
+             "\"}]}");
     Call("POST", ingest_, "/v1/events", "password=" + canaries_.Next(),
-         {{"Content-Type", "text/plain"}, {"ce-specversion", "1.0"}, {"ce-type", "t"},
+         {{"Content-Type", "text/plain"},
+          {"ce-specversion", "1.0"},
+          {"ce-type", "t"},
           {"ce-source", "https://jane:" + canaries_.Next() + "@x"},
-          {"ce-id", "i" + std::to_string(i)}, {"ce-note", "Bearer " + canaries_.Next()}});
+          {"ce-id", "i" + std::to_string(i)},
+          {"ce-note", "Bearer " + canaries_.Next()}});
   }
   EXPECT_GE(canaries_.size(), 1000U);
   AwaitTargets();
@@ -221,8 +223,9 @@ TEST_F(RedactionLive, NoneOfAThousandCanariesIsFoundAnywhere) {
 
 // The search sees what there is: with the rules off every place has canaries.
 TEST_F(RedactionLive, WithoutRulesTheSameSearchFindsThem) {
-  Start("redaction: { off: [objects, last-applied, keys, patterns, uris, environment] }\n"
-        "quarantine: { keep: raw }\n");
+  Start(
+      "redaction: { off: [objects, last-applied, keys, patterns, uris, environment] }\n"
+      "quarantine: { keep: raw }\n");
   for (int i = 0; i < 30; ++i) {
     Post("/v1/events", R"({"password":")" + canaries_.Next() + "\"}");
     Post("/audit", "{\"auditID\":\"a\",\"x\":\"" + canaries_.Next() + "\"}");
@@ -232,7 +235,9 @@ TEST_F(RedactionLive, WithoutRulesTheSameSearchFindsThem) {
   for (const char* where : {"/api/v1/events?limit=10000", "file target", "webhook target",
                             "nats target", "data directory"}) {
     ASSERT_TRUE(found.contains(where)) << where;
-    EXPECT_EQ(found.at(where).size(), std::string_view(where) == "data directory" ? found.at(where).size() : 30U) << where;
+    EXPECT_EQ(found.at(where).size(),
+              std::string_view(where) == "data directory" ? found.at(where).size() : 30U)
+        << where;
   }
   EXPECT_EQ(found.at("journal").size(), 60U) << "those in quarantine, too";
   EXPECT_FALSE(found.contains("log"));

@@ -52,8 +52,8 @@ void Plant(const std::string& around) {
   const std::string secret(kSecret);
   for (const std::string& record :
        {"{\"x\":" + text + ",\"password\":\"" + secret + "\"}",
-        "{\"objectRef\":{\"resource\":\"secrets\",\"name\":" + text + "},\"requestObject\":{" + text +
-            ":\"" + secret + "\"}}",
+        "{\"objectRef\":{\"resource\":\"secrets\",\"name\":" + text + "},\"requestObject\":{" +
+            text + ":\"" + secret + "\"}}",
         "{\"o\":{\"data\":{" + text + ":\"" + secret + "\"},\"kind\":\"Secret\"}}",
         "{\"env\":[{\"value\":\"" + secret + "\",\"name\":" + text + "}]}",
         "{\"kubectl.kubernetes.io/last-applied-configuration\":\"" + secret + "\",\"y\":" + text +

@@ -1,6 +1,7 @@
 // Records with a secret in them, made from what producers send and where secrets come to lie.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,8 @@ struct SecretShape {
 };
 
 // One of each: every place of a secret in every kind of record that can hold it. `secret` is
-// letters and digits; `number` tells records apart that are made with other secrets.
-std::vector<SecretShape> SecretShapes(const std::string& secret, int number);
+// asked for each of them: letters and digits; `number` tells records apart of another call.
+std::vector<SecretShape> SecretShapes(const std::function<std::string()>& secret, int number);
 
 // Bytes in standard base64.
 std::string Base64(const std::string& bytes);
