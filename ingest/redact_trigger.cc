@@ -189,15 +189,21 @@ struct Nibbles {
 };
 constexpr Nibbles kNibbles = [] {
   Nibbles nibbles;
-  for (size_t place = 0; place < kPlaces; ++place) {
-    for (size_t c = 0; c < 256; ++c) {
-      for (size_t word = 0; word < kCount; ++word) {
-        if ((kMasks.by_byte[place][c] >> word & 1) == 0) continue;
-        const size_t bucket = word % (8 * kHalves);
-        const auto bit = static_cast<uint8_t>(1U << (bucket % 8));
-        nibbles.low[bucket / 8][place][c & 15] |= bit;
-        nibbles.high[bucket / 8][place][c >> 4] |= bit;
+  for (size_t i = 0; i < kCount; ++i) {
+    const Trigger& trigger = kTriggers[i];
+    const size_t half = i % (8 * kHalves) / 8;
+    const auto bit = static_cast<uint8_t>(1U << (i % 8));
+    for (size_t place = 0; place < kPlaces; ++place) {
+      auto& low = nibbles.low[half][place];
+      auto& high = nibbles.high[half][place];
+      if (trigger.at + place >= trigger.word.size()) {
+        for (size_t nibble = 0; nibble < 16; ++nibble) low[nibble] |= bit, high[nibble] |= bit;
+        continue;
       }
+      const auto c = static_cast<uint8_t>(trigger.word[trigger.at + place]);
+      low[c & 15] |= bit;
+      high[c >> 4] |= bit;
+      if (!trigger.exact && c >= 'a' && c <= 'z') high[(c - 32) >> 4] |= bit;  // the same low half
     }
   }
   return nibbles;

@@ -115,7 +115,7 @@ class Walker {
 
   // A string's text; the buffer is used only where there are escapes.
   static std::string_view Plain(std::string_view raw, std::string* buffer) {
-    if (std::memchr(raw.data(), '\\', raw.size()) == nullptr) return raw;
+    if (raw.find('\\') == raw.npos) return raw;
     buffer->clear();
     AppendUnescaped(raw, buffer);
     return *buffer;
@@ -512,7 +512,7 @@ void Walker::Text(const Way& way) {
                       !kit_.redaction.compiled().has_names())) {
     return;
   }
-  if (std::memchr(raw.data(), '\\', raw.size()) == nullptr && raw.find_first_of("{[") == raw.npos) {
+  if (raw.find('\\') == raw.npos && raw.find_first_of("{[") == raw.npos) {
     const size_t first = edits_.size();
     RedactText(kit_, raw, nesting_ + 1, &edits_);
     for (size_t i = first; i < edits_.size(); ++i) {
