@@ -13,6 +13,7 @@
 #include "forward/forwarder.h"
 #include "forward/route.h"
 #include "ingest/quota.h"
+#include "ingest/redaction.h"
 #include "ingest/sources/http_auth.h"
 #include "net/http_server.h"
 #include "spool/journal.h"
@@ -41,6 +42,7 @@ struct HttpSourceSettings {
   QuotaLimits quota;
   std::optional<net::TlsFiles> tls;
   HttpAuthOptions auth;
+  std::vector<std::string> redact;  // further paths that are hidden
 };
 
 // A target as configured; `start` is still a wish, since it needs the journal to become a sequence.
@@ -76,6 +78,9 @@ struct Config {
   std::vector<HttpSourceSettings> http_sources;
   std::vector<RouteSettings> routes;
   bool has_routes = false;
+  RedactionSettings redaction;          // of all sources, without their paths
+  std::optional<Secret> redaction_key;  // empty: one of the data directory's own
+  bool quarantine_raw = false;
   std::vector<TargetConfig> targets;
   std::vector<ConfigTest> tests;
   ConfigSettings settings;  // what all of it comes to; empty when it was not read from YAML

@@ -108,6 +108,38 @@ HttpAuthOptions BuildAuth(const Values& source, ConfigProblems& problems) {
   return out;
 }
 
+// The texts of a list that `check` lets pass; a problem for each of the others.
+std::vector<std::string> CheckedTexts(const FieldValue& value, Status (*check)(std::string_view),
+                                      ConfigProblems& problems) {
+  std::vector<std::string> out;
+  for (const TextAt& text : value.texts) {
+    if (const Status good = check(text.text); !good) {
+      problems.Add(text.place, good.error().message);
+    } else {
+      out.push_back(text.text);
+    }
+  }
+  return out;
+}
+
+void BuildRedaction(const Values& redaction, Config& config, ConfigProblems& problems) {
+  RedactionSettings& out = config.redaction;
+  for (const TextAt& off : redaction.At("off").texts) {
+    for (size_t i = 0; i < kRedactionRules; ++i) {
+      if (kRedactionRuleNames[i] == off.text) out.on[i] = false;
+    }
+  }
+  out.keys = CheckedTexts(redaction.At("keys"), CheckRedactionKey, problems);
+  out.patterns = CheckedTexts(redaction.At("patterns"), CheckRedactionPattern, problems);
+  config.redaction_key = redaction.At("key").secret;
+  for (const auto& [field, rule] :
+       {std::pair{"keys", RedactionRule::kKeys}, {"patterns", RedactionRule::kPatterns}}) {
+    if (out.on[static_cast<size_t>(rule)] || redaction.At(field).texts.empty()) continue;
+    problems.Add(redaction.At(field).place,
+                 fmt::format("'{}' has no effect while 'off' names it, too", field));
+  }
+}
+
 std::vector<HttpSourceSettings> BuildSources(const Values& root, ConfigProblems& problems) {
   std::vector<HttpSourceSettings> out;
   const FieldValue& sources = root.At("sources");
@@ -136,6 +168,12 @@ std::vector<HttpSourceSettings> BuildSources(const Values& root, ConfigProblems&
     http.quota.requests = static_cast<size_t>(quota.Number("in_flight"));
     http.tls = BuildTls(source, problems);
     http.auth = BuildAuth(source, problems);
+    http.redact = CheckedTexts(source.At("redact"), CheckRedactionPath, problems);
+    RedactionSettings redaction;
+    redaction.paths = http.redact;
+    if (const auto made = Redaction::Create(redaction, {}); !made) {
+      problems.Add(source.At("redact").place, made.error().message);
+    }
     out.push_back(std::move(http));
   }
   return out;
@@ -342,6 +380,8 @@ Config BuildConfig(const Values& root, ConfigProblems& problems) {
   config.journal.streams = BuildStreams(root, problems);
 
   config.admin = BuildAdmin(root.In("admin"), problems);
+  BuildRedaction(root.In("redaction"), config, problems);
+  config.quarantine_raw = root.In("quarantine").Text("keep") == "raw";
   config.http_sources = BuildSources(root, problems);
   CheckListeners(root, problems);
   config.has_routes = root.Written("routes");

@@ -76,7 +76,7 @@ configuration stays in force as a whole, and the log and the answer say why, in 
 - **sources**: `paths`, `tokens`, `tls.client_names` and `quota` count from the next request on.
 - **admin.tokens** and **log** count at once.
 
-A restart is needed for `data_dir`, `cluster`, `journal`, for addresses, TLS and limits of listeners, and for sources
+A restart is needed for `data_dir`, `cluster`, `journal`, `redaction`, `quarantine`, for `redact`, addresses, TLS and limits of listeners, and for sources
 and streams that come or go. What is in secrets and TLS files is followed without any of this, and so are tokens
 in files.
 

@@ -17,7 +17,9 @@ inline constexpr int64_t kMiB = 1024 * kKiB;
 inline constexpr int64_t kGiB = 1024 * kMiB;
 inline constexpr int64_t kTiB = 1024 * kGiB;
 
-Section Admin();            // the admin listener
+Section Admin();             // the admin listener
+Section RedactionSection();  // what is hidden of every source's records
+Section QuarantineSection();
 const Section& Source();    // one of `sources`
 const Section& Target();    // one of `targets`
 const Section& TestCase();  // one of `tests`

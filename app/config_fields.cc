@@ -152,6 +152,8 @@ Section Whole() {
   static const Section log = Log();
   static const Section journal = JournalSection();
   static const Section admin = Admin();
+  static const Section redaction = RedactionSection();
+  static const Section quarantine = QuarantineSection();
   return {
       .name = "configuration",
       .help = "A YAML file, or a directory whose `*.yaml` and `*.yml` files are read as one.",
@@ -166,6 +168,8 @@ Section Whole() {
           {.name = "journal", .type = kSection, .section = &journal},
           {.name = "admin", .type = kSection, .section = &admin},
           {.name = "sources", .type = kSectionMap, .section = &Source()},
+          {.name = "redaction", .type = kSection, .section = &redaction},
+          {.name = "quarantine", .type = kSection, .section = &quarantine},
           {.name = "streams", .type = kSectionMap, .section = &Stream()},
           {.name = "routes", .type = kSectionList, .section = &Route()},
           {.name = "tests", .type = kSectionList, .section = &TestCase()},

@@ -116,6 +116,41 @@ Section Admin() {
           }};
 }
 
+Section RedactionSection() {
+  return {.name = "redaction",
+          .help = "What of every record is hidden before it is stored (docs/redaction.md). All rules "
+                  "are on unless they are named in `off`.",
+          .fields = {
+              {.name = "off", .type = kTextList,
+               .words = {"objects", "last-applied", "keys", "patterns", "uris", "environment"},
+               .help = "The rule sets that are not applied.", .example = "[environment]"},
+              {.name = "keys", .type = kTextList,
+               .help = "Further names of members whose values are hidden: globs in any case, or `=~` "
+                       "and an RE2 expression.",
+               .example = "[pin, \"*_passcode\"]"},
+              {.name = "patterns", .type = kTextList,
+               .help = "RE2 expressions; what matches in any text is hidden.",
+               .example = "[\"AKIA[0-9A-Z]{16}\"]"},
+              {.name = "key", .type = kSecret,
+               .help = "The key of the hashes that stand for what was hidden, at least 32 bytes, read "
+                       "at start. Spools that share it give a record the same id. Without it the data "
+                       "directory keeps one of its own.",
+               .example = "{ file: /etc/spool/secrets/redaction }"},
+          }};
+}
+
+Section QuarantineSection() {
+  return {.name = "quarantine",
+          .help = "What is kept of records that could not be understood.",
+          .fields = {
+              {.name = "keep", .type = kWord, .fallback = "excerpt", .words = {"excerpt", "raw"},
+               .help = "`excerpt`: length, keyed hash, reason, offsets, and an excerpt without secrets "
+                       "where that can be told. `raw`: also the record as it came, with the secrets "
+                       "that may be in it.",
+               .example = "raw"},
+          }};
+}
+
 namespace {
 
 const Section& SourceLimits() {
@@ -207,6 +242,12 @@ const Section& Source() {
                           .help = "Who may send events; without any everybody may. `/health` and "
                                   "`/ready` need none.",
                           .example = "[ { file: /etc/spool/secrets/ingest } ]"},
+                         {.name = "redact", .type = kTextList,
+                          .help = "Paths in the records whose values are hidden before they are stored, "
+                                  "beside what `redaction` hides: names with dots between, in double "
+                                  "quotes where they have dots themselves, `*` for any one, `**` for any "
+                                  "number. Lists are passed through.",
+                          .example = "[\"requestObject.data.*\"]"},
                          {.name = "limits", .type = kSection, .section = &SourceLimits()},
                          {.name = "quota", .type = kSection, .section = &SourceQuota()}}}},
       .later_variants = {"kubernetes", "file", "nats", "kafka", "amqp", "fluent_forward",

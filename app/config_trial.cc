@@ -152,6 +152,12 @@ Result<std::vector<TrialEvent>> ConfigTrial::Take(std::string_view body,
   };
   DecodeOptions options;
   options.cluster = config_->cluster;
+  // As the first source would; its hashes are nobody's.
+  RedactionSettings redaction = config_->redaction;
+  if (!config_->http_sources.empty()) redaction.paths = config_->http_sources.front().redact;
+  if (auto made = Redaction::Create(redaction, ProcessRedactionKey())) {
+    options.redaction = std::move(*made);
+  }
   options.stream = [&](std::string_view name) {
     auto at = find(name);
     if (at == streams.end()) at = find("kubernetes-events");

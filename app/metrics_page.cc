@@ -105,6 +105,17 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                   "Requests that were refused, and connections that were closed, by why.",
                   labels("reason", reason), Real(count));
     }
+    const RedactionCounters& redacted = source->redacted();
+    for (size_t i = 0; i < kRedactionRules; ++i) {
+      out.Counter("spool_redaction_hidden_total",
+                  "Values, parts of texts and bodies that were hidden before storing, by rule.",
+                  labels("rule", std::string(kRedactionRuleNames[i]).c_str()),
+                  Real(redacted.hidden[i]));
+    }
+    out.Counter("spool_redaction_fallback_total",
+                "Records of which a body or text was dropped whole, because it could not be read "
+                "well enough to decide.",
+                labels(), Real(redacted.fallback));
     out.Gauge("spool_ingest_in_flight_bytes", "Bytes of request bodies in memory.", labels(),
               Real(server.in_flight_bytes));
     out.Gauge("spool_ingest_connections", "Connections that are open.", labels(),

@@ -16,7 +16,10 @@ std::string FixedPart(const Path& path) {
     return i < path.size() ? std::string_view(path[i]) : std::string_view();
   };
   const std::string_view top = part(0);
-  if (top == "data_dir" || top == "journal" || top == "cluster") return std::string(top);
+  if (top == "data_dir" || top == "journal" || top == "cluster" || top == "redaction" ||
+      top == "quarantine") {
+    return std::string(top);
+  }
   if (top == "admin") return part(1).starts_with("tokens") ? "" : "admin." + path[1];
   if (top != "sources") return "";
   const std::string_view field = part(2);

@@ -11,6 +11,7 @@
 #include "app/source_watch.h"
 #include "base/log.h"
 #include "base/time_text.h"
+#include "ingest/redaction_key.h"
 #include "net/byte_budget.h"
 
 namespace spool {
@@ -62,6 +63,7 @@ class ServiceImpl final : public Service {
   Status OpenJournal();
   Status StartTargets();
   Status OpenReplays();
+  Result<RedactionKey> RedactionKeyNow() const;
   Status StartSources();
   Status WatchSources();
   void AttachAdmin();
@@ -183,7 +185,16 @@ Status ServiceImpl::OpenReplays() {
   return {};
 }
 
+Result<RedactionKey> ServiceImpl::RedactionKeyNow() const {
+  if (!config_->redaction_key) return KeepRedactionKey(config_->journal.dir);
+  const auto secret = config_->redaction_key->Read();
+  if (!secret) return Fail("redaction.key", secret.error());
+  return RedactionKeyOf(*secret);
+}
+
 Status ServiceImpl::StartSources() {
+  const auto key = RedactionKeyNow();
+  if (!key) return tl::unexpected(key.error());
   // One memory for all: what one source may have is what all may have together.
   size_t in_flight = 0, body = 0;
   for (const HttpSourceSettings& settings : config_->http_sources) {
@@ -203,6 +214,12 @@ Status ServiceImpl::StartSources() {
     options.auth = settings.auth;
     WarnIfInTheClear(settings);
     options.decode.cluster = config_->cluster;
+    options.decode.quarantine_raw = config_->quarantine_raw;
+    RedactionSettings rules = config_->redaction;
+    rules.paths = settings.redact;
+    auto redaction = Redaction::Create(rules, *key);
+    if (!redaction) return Fail("source " + settings.name, redaction.error());
+    options.decode.redaction = std::move(*redaction);
     options.closed = true;
     options.ready = [this]() -> Status {
       const Readiness readiness = GetReadiness();

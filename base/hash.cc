@@ -65,6 +65,31 @@ Hash128 FromXxh(XXH128_hash_t hash) {
   return result;
 }
 
+EVP_MD_CTX* Context(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+
+// What a sum of HMAC begins with: one block, the key mixed with `pad`.
+EVP_MD_CTX* Padded(std::span<const uint8_t, 32> key, uint8_t pad) {
+  std::array<uint8_t, 64> block;
+  block.fill(pad);
+  for (size_t i = 0; i < key.size(); ++i) block[i] ^= key[i];
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  SPOOL_ASSERT(context != nullptr);
+  SPOOL_ASSERT(EVP_DigestInit_ex2(context, EVP_sha256(), nullptr) == 1);
+  SPOOL_ASSERT(EVP_DigestUpdate(context, block.data(), block.size()) == 1);
+  OPENSSL_cleanse(block.data(), block.size());
+  return context;
+}
+
+std::string HexOf(std::span<const uint8_t> bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(2 * bytes.size(), '0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    text[2 * i] = kDigits[bytes[i] >> 4];
+    text[2 * i + 1] = kDigits[bytes[i] & 15];
+  }
+  return text;
+}
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -74,14 +99,33 @@ int HexDigit(char c) {
 
 }  // namespace
 
-std::string Hash128::Hex() const {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text(32, '0');
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    text[2 * i] = kDigits[bytes[i] >> 4];
-    text[2 * i + 1] = kDigits[bytes[i] & 15];
-  }
-  return text;
+std::string Hash128::Hex() const { return HexOf(bytes); }
+std::string Hex(const Digest256& digest) { return HexOf(digest); }
+
+HmacSha256::HmacSha256(std::span<const uint8_t, 32> key)
+    : inner_(Padded(key, 0x36)), outer_(Padded(key, 0x5C)), work_(EVP_MD_CTX_new()) {
+  SPOOL_ASSERT(work_ != nullptr);
+  Reset();
+}
+
+HmacSha256::~HmacSha256() {
+  for (void* context : {inner_, outer_, work_}) EVP_MD_CTX_free(Context(context));
+}
+
+void HmacSha256::Reset() { SPOOL_ASSERT(EVP_MD_CTX_copy_ex(Context(work_), Context(inner_)) == 1); }
+
+void HmacSha256::Add(std::string_view piece) {
+  SPOOL_ASSERT(EVP_DigestUpdate(Context(work_), piece.data(), piece.size()) == 1);
+}
+
+Digest256 HmacSha256::Whole() {
+  Digest256 digest;
+  unsigned length = 0;
+  SPOOL_ASSERT(EVP_DigestFinal_ex(Context(work_), digest.data(), &length) == 1);
+  SPOOL_ASSERT(EVP_MD_CTX_copy_ex(Context(work_), Context(outer_)) == 1);
+  SPOOL_ASSERT(EVP_DigestUpdate(Context(work_), digest.data(), digest.size()) == 1);
+  SPOOL_ASSERT(EVP_DigestFinal_ex(Context(work_), digest.data(), &length) == 1);
+  return digest;
 }
 
 std::optional<Hash128> Hash128::FromHex(std::string_view hex) {

@@ -46,6 +46,26 @@ Digest256 Sha256(std::string_view text);
 // Takes the same time whichever bytes differ.
 bool SameDigest(const Digest256& a, const Digest256& b);
 
+// HMAC-SHA256 (RFC 2104) over pieces as if they were one text: a sum that tells nobody without the
+// key what was summed, not even by trying. The key is taken in at construction. One thread.
+class HmacSha256 {
+ public:
+  explicit HmacSha256(std::span<const uint8_t, 32> key);
+  ~HmacSha256();
+  HmacSha256(const HmacSha256&) = delete;
+  HmacSha256& operator=(const HmacSha256&) = delete;
+  void Reset();
+  void Add(std::string_view piece);
+  Digest256 Whole();  // until the next Reset nothing may be added
+
+ private:
+  void* inner_;  // what a sum begins and ends with, after the key
+  void* outer_;
+  void* work_;
+};
+// 64 lower-case hex digits.
+std::string Hex(const Digest256& digest);
+
 // XXH3; not for anything an attacker gains by colliding.
 Hash128 FastHash128(std::string_view bytes);
 uint64_t FastHash64(std::string_view bytes);

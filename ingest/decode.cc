@@ -12,6 +12,7 @@
 #include "ingest/quarantine.h"
 #include "ingest/record.h"
 #include "ingest/redact.h"
+#include "ingest/redactor.h"
 #include "ingest/shape.h"
 #include "ingest/split.h"
 
@@ -62,7 +63,9 @@ bool HasHeader(const Incoming& incoming, std::string_view name) {
 }  // namespace
 
 struct Decoder::Impl : RecordHandler {
-  explicit Impl(DecodeOptions given) : options(std::move(given)) {
+  explicit Impl(DecodeOptions given)
+      : options(std::move(given)),
+        redactor(options.redaction ? options.redaction : Redaction::Default()) {
     default_stream = options.stream(kDefaultStream);
     quarantine_stream = options.stream(kQuarantineStream);
     for (size_t i = 0; i < kCategories.size(); ++i) {
@@ -96,6 +99,11 @@ struct Decoder::Impl : RecordHandler {
   // Both are false when the memory is not given; `starved` says so then.
   bool Admit(size_t bytes);
   bool Keep(Event event);
+  // What is left of it when secrets are hidden; empty when there is no memory for that.
+  std::optional<std::string_view> Redacted(std::string_view text, bool json) {
+    redacted = true;
+    return json ? redactor.Json(text, pays) : redactor.Text(text, pays);
+  }
   bool MayScan(std::string_view text) { return arena.Pay(JsonScanner::MemoryFor(text)); }
   StreamId StreamFor(std::string_view category) const;
   size_t OffsetOf(std::string_view text) const {
@@ -115,7 +123,9 @@ struct Decoder::Impl : RecordHandler {
   std::array<StreamId, 3> category_streams;
 
   JsonScanner scanner, inner;
+  Redactor redactor;
   Arena arena{[this](size_t bytes) { return Admit(out.bytes + bytes); }};
+  const Redactor::Pay pays = [this](size_t bytes) { return arena.Pay(bytes); };
   FreshIds fresh;
   RecordContext context;
 
@@ -127,6 +137,7 @@ struct Decoder::Impl : RecordHandler {
   size_t records = 0;   // seen, good or bad
   size_t readable = 0;  // of these JSON, or bad for another reason than syntax
   bool overrun = false;
+  bool redacted = false;                                    // the record at hand
   Incoming::Admission starved = Incoming::Admission::kYes;  // the answer that ended it
   size_t admitted = 0;                                      // bytes of events
   size_t record_bytes = 0;                                  // of these in records
@@ -163,6 +174,7 @@ tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
   arena.Reset();
   scanner.Trim();
   inner.Trim();
+  redactor.Trim();
   return decoded;
 }
 
@@ -296,20 +308,30 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* q
     }
     view.json = static_cast<bool>(scan);
   }
-  const auto rejected = FillCloudEventHeaders(context, *in->headers, &view);
+  std::vector<std::pair<std::string, std::string>> headers;
+  for (const auto& [name, value] : *in->headers) {
+    const auto shown = name.starts_with("ce-") ? Redacted(value, false) : std::string_view(value);
+    if (!shown) return RefuseStarved();
+    headers.emplace_back(name, *shown);
+  }
+  const auto clean = Redacted(body, view.json);
+  if (!clean) return RefuseStarved();
+  view.data = *clean;
+  const auto rejected = FillCloudEventHeaders(context, headers, &view);
   if (Over()) return RefuseStarved();
   if (rejected) {
     note.reason = rejected->reason;
     note.detail = rejected->detail;
     return RefuseWhole(note, note.reason, quarantine);
   }
-  if (!Admit(arena.bytes() + body.size()) || !Keep(Seal(&view, body))) return RefuseStarved();
+  if (!Admit(arena.bytes() + body.size()) || !Keep(Seal(&view, *clean))) return RefuseStarved();
   return std::move(out);
 }
 
 RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list) {
   if (Over()) return Answer::kStop;
   arena.Reset();
+  redacted = false;
   if (text.size() > options.limits.record_bytes_max) {
     ++readable;
     return Quarantine(text, {"too_large", "the record is larger than allowed"}, OffsetOf(text), {});
@@ -330,9 +352,19 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
     return Quarantine(text, {"not_an_object", "a record must be a JSON object"}, OffsetOf(text),
                       {});
   }
+  // From here on nobody sees what was hidden.
+  const auto clean = Redacted(text, true);
+  if (!clean) return Answer::kStop;
+  if (clean->data() != text.data()) {
+    if (!MayScan(*clean)) return Answer::kStop;
+    if (!scanner.Scan(*clean, options.limits.depth_max)) {
+      return Quarantine(text, {"redaction_failed", "what redaction left is not JSON"},
+                        OffsetOf(text), {});
+    }
+  }
   EventView view;
   bool ignored = false;
-  const auto rejected = Understand(text, list, &view, &ignored);
+  const auto rejected = Understand(*clean, list, &view, &ignored);
   if (Over()) return Answer::kStop;
   if (rejected) {
     return Quarantine(text, *rejected, OffsetOf(text), view.producer);
@@ -340,7 +372,8 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
   if (Count() == Answer::kStop) return Answer::kStop;
   if (ignored) return Answer::kTaken;
   // A large copy is not made before it is paid for.
-  const bool kept = Admit(out.bytes + arena.bytes() + view.data.size()) && Keep(Seal(&view, text));
+  const bool kept =
+      Admit(out.bytes + arena.bytes() + view.data.size()) && Keep(Seal(&view, *clean));
   return kept ? Answer::kTaken : Answer::kStop;
 }
 
@@ -469,8 +502,10 @@ RecordHandler::Answer Decoder::Impl::Quarantine(std::string_view text, const Rej
 
 Event Decoder::Impl::QuarantineEvent(QuarantineNote note) {
   // A piece of a Secret need not say that it is one; what is around it does.
-  if (!secrets) secrets = SpeaksOfSecrets(in->body);
+  if (!secrets) secrets = SpeaksOfSecrets(in->body) || redactor.HidesWhatWordsDoNotTell(in->body);
   note.silent = *secrets;
+  note.hash = redactor.KeyedHash(note.record);
+  note.raw = options.quarantine_raw;
   EventView view;
   FillQuarantine(context, note, &view);
   view.time = in->received;
@@ -487,6 +522,10 @@ StreamId Decoder::Impl::StreamFor(std::string_view category) const {
 }
 
 Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
+  // By whatever way a record came here.
+  if (!std::exchange(redacted, false)) {
+    view->data = Redacted(view->data, view->json).value_or(std::string_view());
+  }
   if (view->time == SystemTime{}) view->time = in->received;
   if (view->id.empty()) {
     view->id = in->idempotency_key.empty()

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "ingest/redaction.h"
 #include "spool/event.h"
 
 namespace spool {
@@ -43,6 +44,10 @@ struct DecodeOptions {
   // Whether a request that a webhook changed counts as admission/mutating. In a mesh nearly every
   // pod is changed.
   bool mutated_is_admission = true;
+  // What of a record is hidden before anything else looks at it; empty: all default rules.
+  std::shared_ptr<const Redaction> redaction;
+  // Whether what goes to quarantine is kept as it came, secrets and all.
+  bool quarantine_raw = false;
   // The stream's id by name; every default stream's name is known to it.
   std::function<StreamId(std::string_view)> stream;
 };

@@ -1,35 +1,23 @@
 #include "ingest/quarantine.h"
 
-#include <array>
-#include <span>
 #include <string>
 
-#include "base/hash.h"
 #include "ingest/json_text.h"
 #include "ingest/redact.h"
 
 namespace spool {
 namespace {
 
-// A record hashes alike for as long as the process lives, and tells nobody its content: without
-// the key a short secret could be found by trying.
-Hash128 KeyedHash(std::string_view record) {
-  static const std::array<uint8_t, 32>* const key = [] {
-    auto* bytes = new std::array<uint8_t, 32>();
-    FillRandom(*bytes);
-    return bytes;
-  }();
-  const auto text = [](const auto& bytes) {
-    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  };
-  Sha256Pieces hash;  // the record itself is not copied: it may be large
-  hash.Add(text(*key));
-  hash.Add(record);
-  const Hash128 inner = hash.Prefix();
-  hash.Reset();
-  hash.Add(text(*key));
-  hash.Add(text(inner.bytes));
-  return hash.Prefix();
+// The record as it came, as text where it is that.
+void AppendRaw(const RecordContext& context, std::string_view record, std::string* data) {
+  constexpr size_t kEscaped = 6;  // bytes that one may become
+  if (!context.arena->Pay(record.size() * kEscaped)) return;
+  if (IsUtf8(record)) {
+    data->append(",\"raw\":");
+    AppendJsonString(record, data);
+  } else {
+    data->append(",\"raw_base64\":\"").append(EncodeBase64(record)).push_back('"');
+  }
 }
 
 }  // namespace
@@ -54,7 +42,7 @@ void FillQuarantine(const RecordContext& context, const QuarantineNote& note, Ev
   data.append(",\"error_offset\":").append(std::to_string(note.fault_offset));
   data.append(",\"length\":").append(std::to_string(note.record.size()));
   data.append(",\"hash\":");
-  AppendJsonString(KeyedHash(note.record).Hex(), &data);
+  AppendJsonString(note.hash.Hex(), &data);
   data.append(",\"path\":");
   AppendJsonString(note.path, &data);
   const bool silent = note.silent || note.path == "/audit" || note.producer == "k8s-audit";
@@ -63,6 +51,7 @@ void FillQuarantine(const RecordContext& context, const QuarantineNote& note, Ev
     data.append(",\"excerpt\":");
     AppendJsonString(excerpt, &data);
   }
+  if (note.raw) AppendRaw(context, note.record, &data);
   data.push_back('}');
   view->data = data;
 }

@@ -174,6 +174,7 @@ HttpSource::HttpSource(HttpSourceOptions options, Journal& journal)
             return journal.FindStream("kubernetes-events").value_or(StreamId{});
           };
         }
+        if (!options.decode.redaction) options.decode.redaction = Redaction::Default();
         return std::move(options);
       }()),
       journal_(journal),

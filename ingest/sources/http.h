@@ -80,6 +80,8 @@ class HttpSource : public Source {
   // Answers what has begun, also what still waits for the journal, or cuts it at the deadline.
   void Stop(SteadyTime deadline) override;
   SourceStatus status() const override;
+  // What was hidden since the start.
+  const RedactionCounters& redacted() const { return options_.decode.redaction->counters(); }
 
   // The real port; 0 before Start.
   int port() const;

@@ -55,7 +55,7 @@ const std::vector<Library>& Libraries() {
       {"simdjson", {"simdjson.h"}, {"ingest/", "forward/match.cc", "forward/data_path.cc"}},
       {"cnats", {"nats/", "nats.h"}, {"forward/sinks/nats.cc"}},
       {"librdkafka", {"librdkafka/"}, {"forward/sinks/kafka"}},
-      {"RE2", {"re2/"}, {"forward/match.cc"}},
+      {"RE2", {"re2/"}, {"forward/match.cc", "ingest/redaction.cc"}},
       {"spdlog", {"spdlog/"}, {"base/log.cc"}},
       {"prometheus-cpp", {"prometheus/"}, {"base/metrics.cc"}},
       {"OpenSSL", {"openssl/"}, {"base/hash.cc", "net/tls.cc"}},
@@ -82,10 +82,11 @@ const std::set<std::string>& SystemFolders() {
 }
 const std::set<std::string>& SystemHeaders() {
   static const std::set<std::string> headers = {
-      "dirent.h",  "elf.h",     "emmintrin.h", "errno.h",   "fcntl.h",  "features.h", "ftw.h",
-      "ifaddrs.h", "netdb.h",   "poll.h",      "pthread.h", "pty.h",    "pwd.h",      "sched.h",
-      "signal.h",  "spawn.h",   "stdint.h",    "stdlib.h",  "string.h", "strings.h",  "syscall.h",
-      "malloc.h",  "termios.h", "threads.h",   "time.h",    "unistd.h", "utmp.h",     "dlfcn.h"};
+      "dirent.h",   "elf.h",    "emmintrin.h", "immintrin.h", "errno.h",  "fcntl.h",
+      "features.h", "ftw.h",    "ifaddrs.h",   "netdb.h",     "poll.h",   "pthread.h",
+      "pty.h",      "pwd.h",    "sched.h",     "signal.h",    "spawn.h",  "stdint.h",
+      "stdlib.h",   "string.h", "strings.h",   "syscall.h",   "malloc.h", "termios.h",
+      "threads.h",  "time.h",   "unistd.h",    "utmp.h",      "dlfcn.h"};
   return headers;
 }
 
