@@ -1,5 +1,7 @@
 #include "app/admin_parts.h"
 
+#include <algorithm>
+
 #include "base/time_text.h"
 #include "spool/cursor.h"
 
@@ -24,11 +26,17 @@ void WarnOfTls(const std::string& name, const net::TlsStatus& tls, std::vector<s
 }  // namespace
 
 std::vector<CursorStatus> AbandonedCursors(const AdminParts& parts) {
+  // Not by what runs: a target that a reload could not begin needs its place.
+  const auto configured = [&](const std::string& name) {
+    return std::ranges::any_of(parts.config.targets, [&](const TargetConfig& target) {
+      return target.settings.name == name;
+    });
+  };
   std::vector<CursorStatus> out;
   for (CursorStatus& cursor : parts.journal.Cursors()) {
     if (!cursor.name.starts_with(kTargetPrefix)) continue;
     cursor.name.erase(0, kTargetPrefix.size());
-    if (!parts.targets.contains(cursor.name)) out.push_back(std::move(cursor));
+    if (!configured(cursor.name)) out.push_back(std::move(cursor));
   }
   return out;
 }
@@ -84,6 +92,12 @@ std::vector<std::string> Warnings(const AdminParts& parts) {
                   " is full of events that targets still need: new ones are refused.");
   }
   for (const auto& [name, tls] : TlsListeners(parts)) WarnOfTls(name, tls, &out);
+  for (const TargetConfig& target : parts.config.targets) {
+    if (parts.targets.contains(target.settings.name)) continue;
+    out.push_back("The target " + target.settings.name +
+                  " is configured and delivers nothing, since the last reload could not begin it; "
+                  "another reload tries again.");
+  }
   for (const CursorStatus& cursor : AbandonedCursors(parts)) {
     out.push_back("The target " + cursor.name + " is not configured any more and its place keeps " +
                   std::to_string(cursor.account.pending) +

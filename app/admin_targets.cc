@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "app/admin_handlers.h"
 #include "app/api_answer.h"
 #include "app/json_views.h"
@@ -93,7 +95,10 @@ net::HttpResponse SkipTarget(const AdminCall& call) {
 }
 
 net::HttpResponse RemoveTarget(const AdminCall& call) {
-  if (Find(call) != nullptr) {
+  const bool configured = std::ranges::any_of(
+      call.parts.config.targets,
+      [&](const TargetConfig& target) { return target.settings.name == call.name; });
+  if (configured) {
     return net::Problem(409, "conflict",
                         "The target is configured; only one that is not can be given up.");
   }

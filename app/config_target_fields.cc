@@ -209,8 +209,10 @@ const Section& Target() {
            .help = "An event that is not delivered at this age becomes a dead letter.",
            .example = "3d"},
           {.name = "start", .type = kWhen, .fallback = "now",
-           .help = "Where a new target begins: `now`, `beginning` (what was kept before it came), "
-                   "or a time. A target that has begun goes on from where it is.",
+           .help = "Where a new target begins: `now`, a time, or `beginning`: with the first event "
+                   "of all if it is there at the start that makes the journal. One that comes "
+                   "later, by a reload or a restart, begins with `now` then, and with what is "
+                   "stored by `spoold publish`. A target that has begun goes on from where it is.",
            .example = "beginning"},
       },
       .variants = {Webhook(),

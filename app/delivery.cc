@@ -87,12 +87,16 @@ Status Delivery::Replace(const std::string& name, Ready* ready, SteadyTime deadl
       begun = tl::unexpected(made.error());
     }
   }
-  const std::lock_guard lock(mutex_);
-  if (fresh) {
-    targets_[name] = std::move(fresh);
-  } else {
-    targets_.erase(name);
+  {
+    const std::lock_guard lock(mutex_);
+    if (fresh) {
+      targets_[name] = fresh;
+    } else {
+      targets_.erase(name);
+    }
   }
+  // Who wanted a dead letter sent again after this one had looked may have woken the one before.
+  if (fresh) fresh->Wake();
   return begun;
 }
 

@@ -99,6 +99,7 @@ class ServiceImpl final : public Service {
   std::vector<std::string> ingest_addresses_;
 
   std::mutex reload_mutex_;  // one reload at a time
+  std::mutex swap_mutex_;    // held while one changes what runs: Stop waits for no more than that
   mutable std::mutex state_mutex_;
   ReloadState state_;  // guarded by state_mutex_; its config is what everybody else asks for
 
@@ -362,6 +363,11 @@ ReloadReport ServiceImpl::TryReload() {
   }
   report.ok = true;
   if (report.plan.keys.empty() && report.plan.changed.empty()) return report;
+  const std::lock_guard lock(swap_mutex_);
+  if (phase_ != Phase::kServing) {
+    report.ok = false;
+    return fail("unavailable", "The service is stopping.");
+  }
   Status begun;
   const Status swapped =
       Swap(std::make_shared<const Config>(std::move(*loaded.config)), report.plan, &begun);
@@ -454,14 +460,14 @@ void ServiceImpl::Stop(SteadyTime deadline) {
   if (stopped_) return;
   stopped_ = true;
   phase_ = Phase::kStopping;
-  // One that has begun is done soon; any after it sees the phase. Not held further on: the admin
-  // API waits for its own threads.
-  { const std::lock_guard no_reload(reload_mutex_); }
   const SteadyTime now = RealClock().Steady();
   const Micros whole = std::max(deadline - now, Micros(0));
   const SystemTime since = RealClock().Now();
   for (const auto& source : sources_) source->Stop(now + whole * kSourcesPercent / 100);
   if (watch_) watch_->Stopped(since);
+  // A reload that changes things is done soon; any other sees the phase. Not held further on: the
+  // admin API waits for its own threads.
+  { const std::lock_guard no_change(swap_mutex_); }
   const SteadyTime delivered = deadline - whole * kClosingPercent / 100;
   if (delivery_) delivery_->Stop(delivered);
   if (replays_) replays_->Stop(delivered);

@@ -299,6 +299,18 @@ int ReadConfig(const Options& options, Config* config) {
   return 0;
 }
 
+// What publish opens is the journal and its one target.
+Status FitForPublish(const PublishOptions& options, Config* config) {
+  Config part;
+  part.journal = config->journal;
+  for (const TargetConfig& target : config->targets) {
+    if (target.settings.name == options.target) part.targets.push_back(target);
+  }
+  if (const Status fits = FitDescriptors(RaiseDescriptorLimit(), &part); !fits) return fits;
+  config->journal = std::move(part.journal);
+  return {};
+}
+
 // As at the start.
 ConfigResult LoadAgain(const Options& options) {
   ConfigResult result = ReadFiles(options);
@@ -450,9 +462,9 @@ int Run(const Options& options) {
   Config config;
   if (const int status = ReadConfig(options, &config); status != 0) return status;
   log::Configure(config.log_level, config.log_format);
-  if (const Status fits = FitDescriptors(RaiseDescriptorLimit(), &config); !fits) {
-    return ExplainFailure(config, fits.error());
-  }
+  const Status fits = options.publish ? FitForPublish(*options.publish, &config)
+                                      : FitDescriptors(RaiseDescriptorLimit(), &config);
+  if (!fits) return ExplainFailure(config, fits.error());
   if (options.publish) return RunPublish(config, *options.publish);
   const sigset_t set = BlockSignals();
   FatalWatchdog().Start();

@@ -263,7 +263,8 @@ std::optional<ReplayJob::End> ReplayJob::Work() {
   options.streams = parts_->router.Reach(journal_);
   options.start = job.range.first;
   options.pins = false;
-  if (options.streams.empty()) return End{ReplayState::kDone, ""};  // no route leads there now
+  // No route leads there now: nothing is left to send, as where each event is passed over by itself.
+  if (options.streams.empty()) return End{ReplayState::kDone, ""};
   const auto cursor = journal_.OpenCursor(options);
   if (!cursor) return failed(cursor.error());
   Pump pump(OptionsFor(*parts_, job, &*match), journal_, **cursor, parts_->router, **sink, clock_);
@@ -311,7 +312,10 @@ void ReplayJob::Finish(End end) {
   }
   ConcludeHoldingOrder();
   if (end.state == ReplayState::kDone) {
-    log::Info("The replay is done.", {{"replay", id_}, {"target", target_}});
+    const std::string left = Snapshot({}).error;
+    left.empty() ? log::Info("The replay is done.", {{"replay", id_}, {"target", target_}})
+                 : log::Warn("The replay is done, and not all of its events were sent.",
+                             {{"replay", id_}, {"target", target_}, {"reason", left}});
   } else {
     log::Error("The replay failed and sends no more; what it sent stays sent.",
                {{"replay", id_}, {"target", target_}, {"error", end.error}});
@@ -336,6 +340,11 @@ void ReplayJob::ConcludeHoldingOrder() {
   ReplayStatus last;
   {
     const std::lock_guard lock(mutex_);
+    const uint64_t seen = status_.settled + status_.evicted;
+    if (status_.state == ReplayState::kDone && seen < status_.total) {
+      status_.error = std::to_string(status_.total - seen) +
+                      " events were not sent: the routes do not lead them to the target any more";
+    }
     concluded_ = true;
     last = status_;
   }

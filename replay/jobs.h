@@ -39,7 +39,7 @@ struct ReplayStatus {
   uint64_t delivered = 0;
   uint64_t rejected = 0;  // now in the dead letters
   uint64_t evicted = 0;   // retention took them before they were sent
-  std::string error;      // when failed, or the last delivery error
+  std::string error;      // when failed; when done, what was not sent; the last delivery error
   SystemTime created;
   std::optional<SystemTime> finished;
 };

@@ -62,6 +62,8 @@ class WebhookSink : public Sink {
     for (const auto& [name, value] : settings.headers) {
       if (value.size() >= kShortestSecret) hidden_.push_back(value);
     }
+    const std::string_view secret = SecretPart();
+    if (secret.size() >= kShortestSecret) hidden_.emplace_back(secret);
   }
 
   Encoding encoding() const override { return Encoding::kCloudEvent; }
@@ -106,6 +108,15 @@ class WebhookSink : public Sink {
   }
 
  private:
+  // Of the URL: what is behind the question mark, and behind the host where a variable is in it.
+  std::string_view SecretPart() const {
+    const std::string_view url = settings_.url;
+    const size_t scheme = url.find("://");
+    const size_t host = scheme == url.npos ? 0 : scheme + 3;
+    const size_t end = url.find_first_of(settings_.shown_url.empty() ? "?#" : "/?#", host);
+    return end == url.npos ? std::string_view() : url.substr(end + 1);
+  }
+
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
   int Concurrency() const {

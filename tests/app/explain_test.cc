@@ -212,6 +212,45 @@ TEST_F(ExplainApi, TheStatusCountsTheDeadLettersThatAreThereNow) {
   EXPECT_TRUE(after.empty() || after[0]["count"] == 0) << after;
 }
 
+// Who holds the path of a Slack webhook may post as it.
+TEST(ExplainedUrl, WhatAVariableBroughtInIsNotShown) {
+  const AppDir dir;
+  Receiver receiver;
+  receiver.Answer(400);
+  const std::string base = receiver.url().substr(0, receiver.url().find('/', 8));
+  ASSERT_EQ(setenv("SPOOL_TEST_HOOK", "T024BE7LD/B0123/the-secret-part", 1), 0);
+  ASSERT_EQ(setenv("SPOOL_TEST_HOOK_URL", (base + "/services/the-secret-part").c_str(), 1), 0);
+  const auto hook = [](const std::string& name, const std::string& url) {
+    return "  " + name + ": { type: webhook, url: \"" + url + "\", start: beginning }\n";
+  };
+  ConfigResult read = ParseConfig(
+      "version: 1\ndata_dir: " + dir / "data" +
+          "\njournal: { disk_reserve: 0 }\nadmin: { address: \"127.0.0.1:0\" }\n"
+          "sources: { web: { type: http, address: \"127.0.0.1:0\" } }\ntargets:\n" +
+          hook("path", base + "/services/${SPOOL_TEST_HOOK}") +
+          hook("whole", "${SPOOL_TEST_HOOK_URL}") + hook("plain", base + "/hook/in") +
+          hook("query", base + "/hook?token=the-secret-part"),
+      "spool.yaml");
+  unsetenv("SPOOL_TEST_HOOK");
+  unsetenv("SPOOL_TEST_HOOK_URL");
+  ASSERT_TRUE(read.config) << FormatProblem(read.problems.at(0));
+  const RunningService service(std::move(*read.config));
+  ASSERT_TRUE(service.ok());
+  ASSERT_EQ(service.PostEvents(1).status, 200);
+  const HttpReply told = service.Get("/api/v1/events/1:explain");
+  const json targets = told.Json()["targets"];
+  EXPECT_EQ(ByName(targets, "target", "path")["where"], "POST " + base + "/services/${SPOOL_TEST_HOOK}");
+  EXPECT_EQ(ByName(targets, "target", "whole")["where"], "POST ${SPOOL_TEST_HOOK_URL}");
+  EXPECT_EQ(ByName(targets, "target", "plain")["where"], "POST " + base + "/hook/in");
+  EXPECT_EQ(ByName(targets, "target", "query")["where"], "POST " + base + "/hook?[hidden]");
+  EXPECT_EQ(told.body.find("the-secret-part"), std::string::npos);
+  for (const char* name : {"path", "whole", "query"}) {
+    const HttpReply tested = service.Post("/api/v1/targets/" + std::string(name) + ":test");
+    EXPECT_EQ(tested.Json()["outcome"], "rejected") << tested.body;
+    EXPECT_EQ(tested.body.find("the-secret-part"), std::string::npos) << tested.body;
+  }
+}
+
 TEST_F(ExplainApi, RefusesWhatItDoesNotKnow) {
   ASSERT_TRUE(service_.ok());
   EXPECT_EQ(service_.Get("/api/v1/events/1:explain").status, 404);

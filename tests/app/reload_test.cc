@@ -411,6 +411,62 @@ TEST_F(Reload, AReplayGoesOnWithWhatItsTargetHasBecomeAndWaitsForOneThatIsGone) 
   EXPECT_TRUE(bad.bodies().empty());
 }
 
+// The parts of the API are replaced when the last target has changed; one that changed at once runs
+// by then.
+TEST_F(Reload, ADeadLetterIsSentAgainByWhatItsTargetHasBecomeWhileOthersStillChange) {
+  Receiver refusing;
+  Receiver taking;
+  Receiver slow;
+  refusing.Answer(422);
+  Start("targets:\n" + Hook("quick", refusing) + Hook("slow", slow));
+  slow.Hang(true);
+  ASSERT_EQ(service_->PostEvents(1).status, 200);
+  ASSERT_TRUE(WaitUntil([&] { return Target("quick")["dead_lettered"] == 1; }));
+  ASSERT_TRUE(WaitUntil([&] { return slow.requests() == 1; }));
+  HttpReply reply;
+  std::jthread reload([&] {
+    reply = Read("targets:\n" + Hook("quick", taking) +
+                 Hook("slow", slow, ", batch: { events: 7 }"));
+  });
+  ASSERT_TRUE(WaitUntil(
+      [&] { return service_->Post("/api/v1/targets/slow:resume").Code() == "cancelled"; }));
+  ASSERT_EQ(service_->PostEvents(1, 1).status, 200);
+  ASSERT_TRUE(WaitUntil([&] { return taking.bodies().size() == 1; }));
+  const HttpReply wanted =
+      service_->Post("/api/v1/dead-letters:retry", R"({"target":"quick"})");
+  EXPECT_EQ(wanted.status, 200) << wanted.body;
+  EXPECT_TRUE(WaitUntil([&] { return taking.bodies().size() == 2; }, std::chrono::seconds(3)));
+  slow.Hang(false);
+  slow.Answer(200);
+  reload.join();
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(NumbersIn(taking.bodies()), From(0, 2));
+}
+
+// Resumed while its last attempt at the old target still hangs.
+TEST_F(Reload, AReplayThatIsResumedGoesToTheTargetThatCameBack) {
+  Receiver old;
+  Receiver now;
+  Start("targets:\n" + Hook("hook", now));
+  ASSERT_EQ(service_->PostEvents(3).status, 200);
+  ASSERT_TRUE(service_->WaitSettled());
+  ASSERT_EQ(Read("targets:\n" + Hook("hook", old)).status, 200);
+  old.Hang(true);
+  const HttpReply started = service_->Post("/api/v1/replays", R"({"target":"hook","from":"1"})");
+  ASSERT_EQ(started.status, 201) << started.body;
+  const std::string path = "/api/v1/replays/" + started.Json()["id"].get<std::string>();
+  ASSERT_TRUE(WaitUntil([&] { return old.requests() == 1; }));
+  ASSERT_EQ(Read("targets:\n" + File("else")).status, 200);
+  ASSERT_EQ(service_->Get(path).Json()["state"], "paused");
+  ASSERT_EQ(Read("targets:\n" + Hook("hook", now)).status, 200);
+  ASSERT_EQ(service_->Post(path + ":resume").status, 200);
+  old.Answer(503);
+  old.Hang(false);
+  ASSERT_TRUE(WaitUntil([&] { return service_->Get(path).Json()["state"] == "done"; }))
+      << service_->Get(path).body;
+  EXPECT_EQ(now.bodies().size(), 6u);
+}
+
 TEST_F(Reload, ReloadsFromAllSidesAreOneAfterTheOther) {
   Start("targets:\n" + File("out"));
   std::atomic<int> failed{0};

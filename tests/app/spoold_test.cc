@@ -20,7 +20,8 @@ namespace {
 // A child whose output is collected; killed by its pid at the end if it still runs.
 class Spoold {
  public:
-  explicit Spoold(std::vector<std::string> args) {
+  // With `files` it may open no more than so many.
+  explicit Spoold(std::vector<std::string> args, rlim_t files = 0) {
     int pipe_ends[2];
     EXPECT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
     args.insert(args.begin(), BinaryDir() + "/spoold");
@@ -31,6 +32,8 @@ class Spoold {
     if (pid_ == 0) {
       dup2(pipe_ends[1], STDOUT_FILENO);
       dup2(pipe_ends[1], STDERR_FILENO);
+      const rlimit few{files, files};
+      if (files > 0 && setrlimit(RLIMIT_NOFILE, &few) != 0) _exit(126);
       execv(argv[0], argv.data());
       _exit(127);
     }
@@ -198,6 +201,71 @@ TEST(Spoold, ASecondSignalEndsItAtOnce) {
   ASSERT_TRUE(spoold.WaitFor("Stopping as a signal asked"));
   spoold.Signal(SIGTERM);
   EXPECT_EQ(spoold.Wait(std::chrono::seconds(5)), 128 + SIGTERM) << spoold.output();
+}
+
+// A target that hangs holds a reload up for five seconds; the stop begins at once all the same.
+TEST(Spoold, AStopDoesNotWaitForAReload) {
+  const AppDir dir;
+  Receiver receiver;
+  receiver.Hang(true);
+  const auto write = [&](const std::string& batch) {
+    std::ofstream(dir / "spool.yaml") << "version: 1\ntargets:\n  hook: { type: webhook, url: \""
+                                      << receiver.url() << "\", batch: { events: " << batch
+                                      << " }, timeout: { request: 60s } }\n";
+  };
+  write("1");
+  std::vector<std::string> args = Here(dir);
+  args.insert(args.end(), {"--config", dir / "spool.yaml"});
+  Spoold spoold(args);
+  const std::string admin = spoold.Address("admin");
+  ASSERT_EQ(Call("POST", spoold.Address("ingest"), "/v1/events", "{\"a\":1}").status, 200);
+  ASSERT_TRUE(WaitUntil([&] { return receiver.requests() > 0; }));
+  write("2");
+  spoold.Signal(SIGHUP);
+  ASSERT_TRUE(WaitUntil([&] {
+    return Call("POST", admin, "/api/v1/targets/hook:resume").Code() == "cancelled";
+  }));
+  const auto begin = RealClock().Steady();
+  spoold.Signal(SIGTERM);
+  ASSERT_TRUE(spoold.WaitFor("Stopping as a signal asked")) << spoold.output();
+  EXPECT_LT(RealClock().Steady() - begin, std::chrono::seconds(3));
+  EXPECT_EQ(spoold.output().find("was read again"), std::string::npos) << spoold.output();
+  EXPECT_EQ(spoold.Wait(std::chrono::seconds(22)), 0) << spoold.output();
+}
+
+TEST(Spoold, AReloadThatNeedsMoreFilesThanThereAreIsRefused) {
+  const AppDir dir;
+  const auto write = [&](int targets) {
+    std::ofstream out(dir / "spool.yaml");
+    out << "version: 1\ntargets:\n";
+    for (int i = 0; i < targets; ++i) {
+      out << "  t" << i << ": { type: webhook, url: \"http://127.0.0.1:1/\" }\n";
+    }
+  };
+  write(1);
+  std::vector<std::string> args = Here(dir);
+  args.insert(args.end(), {"--config", dir / "spool.yaml"});
+  Spoold spoold(args, 256);
+  const std::string admin = spoold.Address("admin");
+  write(40);
+  const HttpReply reply = Call("POST", admin, "/api/v1/config:reload");
+  EXPECT_EQ(reply.status, 400) << reply.body;
+  EXPECT_EQ(reply.Code(), "invalid_config");
+  EXPECT_NE(reply.body.find("the process may open 256 files"), std::string::npos) << reply.body;
+  EXPECT_EQ(Call("GET", admin, "/api/v1/targets/t1").status, 404);
+  EXPECT_EQ(Call("GET", admin, "/api/v1/targets/t0").status, 200);
+}
+
+TEST(Spoold, PublishIsRefusedWhereItMayNotOpenWhatItNeeds) {
+  const AppDir dir;
+  std::ofstream(dir / "spool.yaml")
+      << "version: 1\ntargets:\n  t: { type: webhook, url: \"http://127.0.0.1:1/\" }\n";
+  Spoold spoold({"publish", "--target", "t", "--config", dir / "spool.yaml", "--data-dir",
+                 dir / "data"},
+                100);
+  EXPECT_EQ(spoold.Wait(), 78) << spoold.output();
+  EXPECT_NE(spoold.output().find("the process may open 100 files"), std::string::npos)
+      << spoold.output();
 }
 
 // The kernel refuses every further byte of a file; what was acknowledged before must be there after

@@ -200,6 +200,27 @@ TEST_F(ReplayTest, ATargetThatChangesWhileItsReplayIsMadeIsTheNewOne) {
   EXPECT_EQ(lines, 20u);
 }
 
+// The routes that the target has by then decide, so it is done; but nobody should think that all was sent.
+TEST_F(ReplayTest, WhatNewRoutesLeaveOutIsSaidOfAJobThatIsDone) {
+  journal_.Fill(20);
+  OpenJobs();
+  auto request = Range(1);
+  request.events_per_second = 1;
+  const std::string id = Start(request);
+  {
+    const std::lock_guard lock(mutex_);
+    routes_ = {{"none", {{{"stream", "no-such-stream"}}}, {}, {"files"}}};
+  }
+  jobs_->Renew("files");
+  AwaitState(id, ReplayState::kDone);
+  const auto status = jobs_->Get(id);
+  ASSERT_TRUE(status.has_value());
+  EXPECT_LT(status->settled, 20u);
+  EXPECT_EQ(status->error, std::to_string(20 - status->settled) +
+                               " events were not sent: the routes do not lead them to the target "
+                               "any more");
+}
+
 TEST_F(ReplayTest, ARangeWithoutEventsIsDoneAtOnce) {
   journal_.Fill(5);
   OpenJobs();
