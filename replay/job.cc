@@ -263,7 +263,8 @@ std::optional<ReplayJob::End> ReplayJob::Work() {
   options.streams = parts_->router.Reach(journal_);
   options.start = job.range.first;
   options.pins = false;
-  // No route leads there now: nothing is left to send, as where each event is passed over by itself.
+  // No route leads there now: nothing is left to send, as where each event is passed over by
+  // itself.
   if (options.streams.empty()) return End{ReplayState::kDone, ""};
   const auto cursor = journal_.OpenCursor(options);
   if (!cursor) return failed(cursor.error());

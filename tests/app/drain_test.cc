@@ -1,4 +1,5 @@
-// What a drain promises: nothing is stored behind its answer, and all sources do what the service says.
+// What a drain promises: nothing is stored behind its answer, and all sources do what the service
+// says.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -22,7 +23,8 @@ TEST(Drain, NothingIsStoredOnceADrainWasAnswered) {
     for (int i = 0; i < 8; ++i) {
       producers.emplace_back([&, i] {
         for (int n = 0;; ++n) {
-          const std::string body = "{\"p\":" + std::to_string(i) + ",\"n\":" + std::to_string(n) + "}";
+          const std::string body =
+              "{\"p\":" + std::to_string(i) + ",\"n\":" + std::to_string(n) + "}";
           if (Call("POST", ingest, "/v1/events", body).status != 200) return;
         }
       });

@@ -223,14 +223,14 @@ TEST(ExplainedUrl, WhatAVariableBroughtInIsNotShown) {
   const auto hook = [](const std::string& name, const std::string& url) {
     return "  " + name + ": { type: webhook, url: \"" + url + "\", start: beginning }\n";
   };
-  ConfigResult read = ParseConfig(
-      "version: 1\ndata_dir: " + dir / "data" +
-          "\njournal: { disk_reserve: 0 }\nadmin: { address: \"127.0.0.1:0\" }\n"
-          "sources: { web: { type: http, address: \"127.0.0.1:0\" } }\ntargets:\n" +
-          hook("path", base + "/services/${SPOOL_TEST_HOOK}") +
-          hook("whole", "${SPOOL_TEST_HOOK_URL}") + hook("plain", base + "/hook/in") +
-          hook("query", base + "/hook?token=the-secret-part"),
-      "spool.yaml");
+  ConfigResult read =
+      ParseConfig("version: 1\ndata_dir: " + dir / "data" +
+                      "\njournal: { disk_reserve: 0 }\nadmin: { address: \"127.0.0.1:0\" }\n"
+                      "sources: { web: { type: http, address: \"127.0.0.1:0\" } }\ntargets:\n" +
+                      hook("path", base + "/services/${SPOOL_TEST_HOOK}") +
+                      hook("whole", "${SPOOL_TEST_HOOK_URL}") + hook("plain", base + "/hook/in") +
+                      hook("query", base + "/hook?token=the-secret-part"),
+                  "spool.yaml");
   unsetenv("SPOOL_TEST_HOOK");
   unsetenv("SPOOL_TEST_HOOK_URL");
   ASSERT_TRUE(read.config) << FormatProblem(read.problems.at(0));
@@ -239,7 +239,8 @@ TEST(ExplainedUrl, WhatAVariableBroughtInIsNotShown) {
   ASSERT_EQ(service.PostEvents(1).status, 200);
   const HttpReply told = service.Get("/api/v1/events/1:explain");
   const json targets = told.Json()["targets"];
-  EXPECT_EQ(ByName(targets, "target", "path")["where"], "POST " + base + "/services/${SPOOL_TEST_HOOK}");
+  EXPECT_EQ(ByName(targets, "target", "path")["where"],
+            "POST " + base + "/services/${SPOOL_TEST_HOOK}");
   EXPECT_EQ(ByName(targets, "target", "whole")["where"], "POST ${SPOOL_TEST_HOOK_URL}");
   EXPECT_EQ(ByName(targets, "target", "plain")["where"], "POST " + base + "/hook/in");
   EXPECT_EQ(ByName(targets, "target", "query")["where"], "POST " + base + "/hook?[hidden]");

@@ -1,4 +1,5 @@
-// A run of `spoold publish` whose volume refuses at the last moment must not say that all went well.
+// A run of `spoold publish` whose volume refuses at the last moment must not say that all went
+// well.
 #include <gtest/gtest.h>
 
 #include "app/publish.h"

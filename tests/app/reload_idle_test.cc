@@ -18,15 +18,16 @@ TEST(ReloadThatCannotBegin, SaysSoCountsAndKeepsThePlace) {
     return "version: 1\ndata_dir: " + dir / "data" +
            "\njournal: { disk_reserve: 0 }\nadmin: { address: \"127.0.0.1:0\" }\n"
            "sources: { web: { type: http, address: \"127.0.0.1:0\" } }\n"
-           "targets: { out: { type: file, path: " + dir / "out" + ", batch: { events: " + batch +
-           " } } }\n";
+           "targets: { out: { type: file, path: " +
+           dir / "out" + ", batch: { events: " + batch + " } } }\n";
   };
   PowerCutDisk disk(dir / "data");
   ConfigResult read = ParseConfig(text("1"), "spool.yaml");
   ASSERT_TRUE(read.config);
   read.config->journal.env = disk.env();
-  auto service = Service::Start(std::move(*read.config), [](const Error&) {},
-                                [&] { return ParseConfig(text("2"), "spool.yaml"); });
+  auto service = Service::Start(
+      std::move(*read.config), [](const Error&) {},
+      [&] { return ParseConfig(text("2"), "spool.yaml"); });
   ASSERT_TRUE(service.has_value()) << service.error().message;
   disk.FailAt(PowerCutDisk::Call::kSync, 1, false, true);
   const ReloadReport report = (*service)->Reload();

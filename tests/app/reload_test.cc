@@ -425,15 +425,14 @@ TEST_F(Reload, ADeadLetterIsSentAgainByWhatItsTargetHasBecomeWhileOthersStillCha
   ASSERT_TRUE(WaitUntil([&] { return slow.requests() == 1; }));
   HttpReply reply;
   std::jthread reload([&] {
-    reply = Read("targets:\n" + Hook("quick", taking) +
-                 Hook("slow", slow, ", batch: { events: 7 }"));
+    reply =
+        Read("targets:\n" + Hook("quick", taking) + Hook("slow", slow, ", batch: { events: 7 }"));
   });
   ASSERT_TRUE(WaitUntil(
       [&] { return service_->Post("/api/v1/targets/slow:resume").Code() == "cancelled"; }));
   ASSERT_EQ(service_->PostEvents(1, 1).status, 200);
   ASSERT_TRUE(WaitUntil([&] { return taking.bodies().size() == 1; }));
-  const HttpReply wanted =
-      service_->Post("/api/v1/dead-letters:retry", R"({"target":"quick"})");
+  const HttpReply wanted = service_->Post("/api/v1/dead-letters:retry", R"({"target":"quick"})");
   EXPECT_EQ(wanted.status, 200) << wanted.body;
   EXPECT_TRUE(WaitUntil([&] { return taking.bodies().size() == 2; }, std::chrono::seconds(3)));
   slow.Hang(false);

@@ -209,9 +209,9 @@ TEST(Spoold, AStopDoesNotWaitForAReload) {
   Receiver receiver;
   receiver.Hang(true);
   const auto write = [&](const std::string& batch) {
-    std::ofstream(dir / "spool.yaml") << "version: 1\ntargets:\n  hook: { type: webhook, url: \""
-                                      << receiver.url() << "\", batch: { events: " << batch
-                                      << " }, timeout: { request: 60s } }\n";
+    std::ofstream(dir / "spool.yaml")
+        << "version: 1\ntargets:\n  hook: { type: webhook, url: \"" << receiver.url()
+        << "\", batch: { events: " << batch << " }, timeout: { request: 60s } }\n";
   };
   write("1");
   std::vector<std::string> args = Here(dir);
@@ -222,9 +222,8 @@ TEST(Spoold, AStopDoesNotWaitForAReload) {
   ASSERT_TRUE(WaitUntil([&] { return receiver.requests() > 0; }));
   write("2");
   spoold.Signal(SIGHUP);
-  ASSERT_TRUE(WaitUntil([&] {
-    return Call("POST", admin, "/api/v1/targets/hook:resume").Code() == "cancelled";
-  }));
+  ASSERT_TRUE(WaitUntil(
+      [&] { return Call("POST", admin, "/api/v1/targets/hook:resume").Code() == "cancelled"; }));
   const auto begin = RealClock().Steady();
   spoold.Signal(SIGTERM);
   ASSERT_TRUE(spoold.WaitFor("Stopping as a signal asked")) << spoold.output();
@@ -260,9 +259,9 @@ TEST(Spoold, PublishIsRefusedWhereItMayNotOpenWhatItNeeds) {
   const AppDir dir;
   std::ofstream(dir / "spool.yaml")
       << "version: 1\ntargets:\n  t: { type: webhook, url: \"http://127.0.0.1:1/\" }\n";
-  Spoold spoold({"publish", "--target", "t", "--config", dir / "spool.yaml", "--data-dir",
-                 dir / "data"},
-                100);
+  Spoold spoold(
+      {"publish", "--target", "t", "--config", dir / "spool.yaml", "--data-dir", dir / "data"},
+      100);
   EXPECT_EQ(spoold.Wait(), 78) << spoold.output();
   EXPECT_NE(spoold.output().find("the process may open 100 files"), std::string::npos)
       << spoold.output();

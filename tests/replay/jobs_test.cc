@@ -200,7 +200,8 @@ TEST_F(ReplayTest, ATargetThatChangesWhileItsReplayIsMadeIsTheNewOne) {
   EXPECT_EQ(lines, 20u);
 }
 
-// The routes that the target has by then decide, so it is done; but nobody should think that all was sent.
+// The routes that the target has by then decide, so it is done; but nobody should think that all
+// was sent.
 TEST_F(ReplayTest, WhatNewRoutesLeaveOutIsSaidOfAJobThatIsDone) {
   journal_.Fill(20);
   OpenJobs();
