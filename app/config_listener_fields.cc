@@ -198,7 +198,9 @@ const Section& Source() {
                         {{.name = "address", .type = kAddress, .fallback = "127.0.0.1:8080",
                           .help = "Where to listen.", .example = "0.0.0.0:8080"},
                          {.name = "paths", .type = kTextList,
-                          .words = {"/v1/events", "/events", "/audit"},
+                          .words = {"/v1/events", "/events", "/audit", "/webhook", "/botkube", "/falco",
+                                    "/gatekeeper", "/kubearmor", "/fluentbit",
+                                    "/admission/validating", "/admission/mutating", "/v1/logs"},
                           .help = "The paths that it serves; without the key all. `/health` and "
                                   "`/ready` are always served.",
                           .example = "[/audit]"},

@@ -17,6 +17,9 @@ void AppendJsonString(std::string_view text, std::string* out);
 // Standard alphabet, padded or not; empty on anything else.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
+// Standard alphabet, padded.
+std::string EncodeBase64(std::string_view bytes);
+
 // Decodes %XX once. Empty if a percent sign is not followed by two hex digits.
 std::optional<std::string> PercentDecode(std::string_view text);
 

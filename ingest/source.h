@@ -36,6 +36,7 @@ struct SourceStatus {
   uint64_t quarantined = 0;
   uint64_t bytes = 0;
   Refusals refused;
+  uint64_t lost = 0;  // of admission requests, which are let pass whether they can be stored or not
   std::optional<SystemTime> last_event;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "ingest/sources/http_answers.h"
 
 namespace spool {
 namespace {
@@ -30,21 +31,9 @@ Answer503 AnswerFor(Code code) {
   }
 }
 
-std::string Bound(Sequence sequence, uint32_t stored) {
-  return stored == 0 ? "null" : ToText(sequence);
-}
-
-// `stored` leaves out what went to quarantine, so that the three numbers add up to the records.
-net::HttpResponse Summary(const AppendResult& result, uint32_t quarantined) {
-  const uint32_t stored = result.stored > quarantined ? result.stored - quarantined : 0;
-  net::HttpResponse response;
-  response.content_type = "application/json";
-  response.body = "{\"stored\":" + std::to_string(stored) +
-                  ",\"duplicates\":" + std::to_string(result.duplicates) +
-                  ",\"quarantined\":" + std::to_string(quarantined) +
-                  ",\"first\":" + Bound(result.first, result.stored) +
-                  ",\"last\":" + Bound(result.last, result.stored) + "}\n";
-  return response;
+// What these two send with PUT is what they send with POST.
+bool IsPut(const net::HttpRequest& request) {
+  return request.method == "PUT" && (request.path == "/fluentbit" || request.path == "/falco");
 }
 
 net::HttpResponse MethodNotAllowed(std::string allowed) {
@@ -77,14 +66,32 @@ struct HttpSource::Counters {
   std::atomic<uint64_t> full{0}, overload{0}, unavailable{0};  // requests that got a 503
   std::atomic<int64_t> last_event{0};                          // microseconds; 0: none yet
 
-  net::HttpResponse Unavailable(Code code) {
+  std::atomic<uint64_t> lost{0};
+
+  // Of what was answered for before it was stored.
+  void Lose(const std::string& source, std::string_view why) {
+    lost.fetch_add(1, std::memory_order_relaxed);
+    static log::Limiter limiter;
+    if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
+      log::Error("An admission request was let pass, and the event of it was lost.",
+                 {{"source", source}, {"reason", why}, {"held_back", held_back}});
+    }
+  }
+  void Stored(const AppendResult& result, uint32_t in_quarantine, SystemTime now) {
+    const uint32_t stored = result.stored > in_quarantine ? result.stored - in_quarantine : 0;
+    events.fetch_add(stored, std::memory_order_relaxed);
+    duplicates.fetch_add(result.duplicates, std::memory_order_relaxed);
+    quarantined.fetch_add(in_quarantine, std::memory_order_relaxed);
+    if (result.stored > 0) last_event.store(ToMicros(now), std::memory_order_relaxed);
+  }
+  net::HttpResponse Unavailable(Code code, const HttpAnswers& answers) {
     (code == Code::kFull   ? full
      : code == Code::kBusy ? overload
                            : unavailable)
         .fetch_add(1, std::memory_order_relaxed);
     const Answer503 answer = AnswerFor(code);
-    return net::Problem(503, answer.code, answer.detail, -1,
-                        code == Code::kFull ? kFullRetryAfterSeconds : kRetryAfterSeconds);
+    return answers.Problem(503, answer.code, answer.detail, -1,
+                           code == Code::kFull ? kFullRetryAfterSeconds : kRetryAfterSeconds);
   }
 };
 
@@ -136,7 +143,10 @@ class HttpSource::Policy {
 };
 
 const std::vector<std::string>& HttpSource::KnownPaths() {
-  static const auto* const paths = new std::vector<std::string>{"/v1/events", "/events", "/audit"};
+  static const auto* const paths = new std::vector<std::string>{
+      "/v1/events", "/events",    "/audit",     "/webhook",   "/botkube",
+      "/falco",     "/gatekeeper", "/kubearmor", "/fluentbit", "/admission/validating",
+      "/admission/mutating", "/v1/logs"};
   return *paths;
 }
 
@@ -240,6 +250,7 @@ SourceStatus HttpSource::status() const {
   status.refused.full = counters_->full;
   status.refused.overload += counters_->overload;
   status.refused.unavailable += counters_->unavailable;
+  status.lost = counters_->lost;
   if (const int64_t last = counters_->last_event; last != 0) status.last_event = FromMicros(last);
   return status;
 }
@@ -291,16 +302,21 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
   counters_->requests.fetch_add(1, std::memory_order_relaxed);
   counters_->bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
   if (policy()->Serves(request.path)) {
-    if (request.method == "POST" && open_) {
+    const bool posted = request.method == "POST" || IsPut(request);
+    if (posted && IsAdmissionPath(request.path) && AdmissionAllowed(request.body)) {
+      Watch(std::move(request), responder);
+      return;
+    }
+    if (posted && open_) {
       Take(std::move(request), responder);
       return;
     }
-    if (request.method == "POST") {
+    if (posted) {
       counters_->unavailable.fetch_add(1, std::memory_order_relaxed);
       const Status ready = options_.ready();
-      responder.Send(net::Problem(503, "not_ready",
-                                  ready ? "No events are taken now." : ready.error().message, -1,
-                                  kRetryAfterSeconds));
+      responder.Send(HttpAnswers(request).Problem(
+          503, "not_ready", ready ? "No events are taken now." : ready.error().message, -1,
+          kRetryAfterSeconds));
       return;
     }
     if (request.path == "/v1/events" && request.method == "OPTIONS") {
@@ -347,30 +363,17 @@ net::HttpResponse HttpSource::Handshake(const net::HttpRequest& request) const {
   return response;
 }
 
-net::HttpResponse HttpSource::OverQuota(const Quota::Refused& refused) {
+void HttpSource::TellOfQuota(const Quota::Refused& refused) const {
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request was refused: the source's quota is used up.",
               {{"source", options_.name}, {"quota", refused.what}, {"held_back", held_back}});
   }
-  return net::Problem(
-      429, "quota_exceeded",
-      "The source's quota of " + std::string(refused.what) + " is used up; nothing was stored.", -1,
-      refused.retry_after);
 }
 
-void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder) {
-  std::shared_ptr<Quota::Place> place;  // until the answer
-  const auto policy = this->policy();
-  if (policy->limits.any()) {
-    const SteadyTime now = options_.clock->Steady();
-    if (const auto refused = policy->quota->Admit(request.body.size(), now, &place)) {
-      responder.Send(OverQuota(*refused));
-      return;
-    }
-  }
-  const SystemTime now = options_.clock->Now();
-  std::vector<Event> quarantine;
+tl::expected<Decoded, Refusal> HttpSource::Decode(const net::HttpRequest& request, SystemTime now,
+                                                  const net::HttpResponder& responder,
+                                                  std::vector<Event>* quarantine) {
   // Body and events are in memory together, so both are paid for from the same budget.
   const auto admit = [&responder](size_t bytes) {
     switch (responder.Reserve(bytes)) {
@@ -388,44 +391,99 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
                                   .body = request.body,
                                   .received = now,
                                   .admit = admit},
-                                 &quarantine);
+                                 quarantine);
   decoders_->Return(std::move(decoder));
+  const auto policy = this->policy();
   if (policy->limits.events_per_second > 0) {
     // Also what is refused for its events has cost the work of a look at them.
     policy->quota->PayEvents(decoded ? decoded->events.size() : 1, options_.clock->Steady());
   }
+  return decoded;
+}
+
+void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder) {
+  const HttpAnswers answers(request);
+  std::shared_ptr<Quota::Place> place;  // until the answer
+  const auto policy = this->policy();
+  if (policy->limits.any()) {
+    const SteadyTime now = options_.clock->Steady();
+    if (const auto refused = policy->quota->Admit(request.body.size(), now, &place)) {
+      TellOfQuota(*refused);
+      responder.Send(answers.Problem(
+          429, "quota_exceeded",
+          "The source's quota of " + std::string(refused->what) + " is used up; nothing was stored.",
+          -1, refused->retry_after));
+      return;
+    }
+  }
+  const SystemTime now = options_.clock->Now();
+  std::vector<Event> quarantine;
+  auto decoded = Decode(request, now, responder, &quarantine);
   const size_t bytes = request.body.size();
   std::string().swap(request.body);
   // The events are held until they are stored and answered for, also while the journal has them.
   responder.ReleaseBody(decoded ? decoded->bytes : 0);
   if (!decoded) {
     place.reset();  // before its answer, or the next request could come before it is free
-    Refuse(decoded.error(), std::move(quarantine), bytes, responder);
+    Refuse(decoded.error(), std::move(quarantine), bytes, answers, responder);
     return;
   }
-  const bool tells = request.path == "/v1/events";
   journal_.Append(std::move(decoded->events), options_.name,
-                  [responder, tells, quarantined = decoded->quarantined, counters = counters_, now,
-                   place = std::move(place)](Result<AppendResult> result) mutable {
+                  [responder, answers, quarantined = decoded->quarantined, counters = counters_,
+                   now, place = std::move(place)](Result<AppendResult> result) mutable {
                     place.reset();  // before the answer, as above
                     if (!result) {
-                      responder.Send(counters->Unavailable(result.error().code));
+                      responder.Send(counters->Unavailable(result.error().code, answers));
                       return;
                     }
-                    const uint32_t stored =
-                        result->stored > quarantined ? result->stored - quarantined : 0;
-                    counters->events.fetch_add(stored, std::memory_order_relaxed);
-                    counters->duplicates.fetch_add(result->duplicates, std::memory_order_relaxed);
-                    counters->quarantined.fetch_add(quarantined, std::memory_order_relaxed);
-                    if (result->stored > 0)
-                      counters->last_event.store(ToMicros(now), std::memory_order_relaxed);
-                    responder.Send(tells ? Summary(*result, quarantined) : net::HttpResponse{});
+                    counters->Stored(*result, quarantined, now);
+                    responder.Send(answers.Stored(*result, quarantined));
+                  });
+}
+
+// An API server waits for this answer with its user's request in hand, whatever the disk does: so it
+// comes before anything is stored, and what is not stored then is counted as lost.
+void HttpSource::Watch(net::HttpRequest&& request, const net::HttpResponder& responder) {
+  net::HttpResponse allowed = *AdmissionAllowed(request.body);
+  std::shared_ptr<Quota::Place> place;
+  const auto policy = this->policy();
+  const SystemTime now = options_.clock->Now();
+  std::string why;
+  if (!open_) {
+    const Status ready = options_.ready();
+    why = ready ? "no events are taken now" : ready.error().message;
+  } else if (policy->limits.any()) {
+    const auto refused =
+        policy->quota->Admit(request.body.size(), options_.clock->Steady(), &place);
+    if (refused) why = "the source's quota of " + std::string(refused->what) + " is used up";
+  }
+  if (!why.empty()) {
+    counters_->Lose(options_.name, why);
+    responder.Send(std::move(allowed));
+    return;
+  }
+  std::vector<Event> quarantine;
+  auto decoded = Decode(request, now, responder, &quarantine);
+  responder.Send(std::move(allowed));
+  if (!decoded) {
+    counters_->Lose(options_.name, decoded.error().code);
+    return;
+  }
+  journal_.Append(std::move(decoded->events), options_.name,
+                  [quarantined = decoded->quarantined, counters = counters_, now,
+                   name = options_.name,
+                   place = std::move(place)](const Result<AppendResult>& result) {
+                    if (result) {
+                      counters->Stored(*result, quarantined, now);
+                    } else {
+                      counters->Lose(name, result.error().message);
+                    }
                   });
 }
 
 // Also a refusal is told only when what it leaves in quarantine is durable.
 void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
-                        const net::HttpResponder& responder) {
+                        const HttpAnswers& answers, const net::HttpResponder& responder) {
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request was refused.", {{"source", options_.name},
@@ -435,8 +493,8 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
                                          {"held_back", held_back}});
   }
   net::HttpResponse response =
-      net::Problem(refusal.status, refusal.code, refusal.detail, refusal.offset,
-                   refusal.status == 503 ? kRetryAfterSeconds : 0);
+      answers.Problem(refusal.status, refusal.code, refusal.detail, refusal.offset,
+                      refusal.status == 503 ? kRetryAfterSeconds : 0);
   if (quarantine.empty()) {
     if (refusal.status == 503) counters_->overload.fetch_add(1, std::memory_order_relaxed);
     responder.Send(std::move(response));
@@ -444,10 +502,10 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
   }
   const uint64_t count = quarantine.size();
   journal_.Append(std::move(quarantine), options_.name,
-                  [responder, response = std::move(response), count,
+                  [responder, answers, response = std::move(response), count,
                    counters = counters_](Result<AppendResult> result) mutable {
                     if (!result) {
-                      responder.Send(counters->Unavailable(result.error().code));
+                      responder.Send(counters->Unavailable(result.error().code, answers));
                       return;
                     }
                     counters->quarantined.fetch_add(count, std::memory_order_relaxed);

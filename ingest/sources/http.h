@@ -1,6 +1,8 @@
-// The HTTP source: POST /v1/events, /events and /audit into the journal, /health and /ready beside.
+// The HTTP source: what producers post at the paths of KnownPaths into the journal, /health and
+// /ready beside.
 //
-// A 2xx leaves only after the journal has synced every event of the request. Nothing is stored of
+// A 2xx leaves only after the journal has synced every event of the request; but an admission
+// request is let pass at once, because a cluster waits for it. Nothing is stored of
 // a request that is answered 503; of one refused with 4xx at most the quarantine event that tells
 // of it.
 #pragma once
@@ -51,6 +53,8 @@ struct HttpSourceRules {
   HttpAuthOptions auth;
 };
 
+class HttpAnswers;
+
 class HttpSource : public Source {
  public:
   class Policy;  // HttpSourceRules, ready for use
@@ -97,9 +101,13 @@ class HttpSource : public Source {
   void Handle(net::HttpRequest&& request, net::HttpResponder responder);
   void Take(net::HttpRequest&& request, const net::HttpResponder& responder);
   net::HttpResponse Probe(const net::HttpRequest& request) const;
+  void Watch(net::HttpRequest&& request, const net::HttpResponder& responder);
+  tl::expected<Decoded, Refusal> Decode(const net::HttpRequest& request, SystemTime now,
+                                        const net::HttpResponder& responder,
+                                        std::vector<Event>* quarantine);
   void Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
-              const net::HttpResponder& responder);
-  net::HttpResponse OverQuota(const Quota::Refused& refused);
+              const HttpAnswers& answers, const net::HttpResponder& responder);
+  void TellOfQuota(const Quota::Refused& refused) const;
   net::HttpResponse Handshake(const net::HttpRequest& request) const;
   std::shared_ptr<const Policy> policy() const;
 
