@@ -17,9 +17,11 @@ inline constexpr int64_t kMiB = 1024 * kKiB;
 inline constexpr int64_t kGiB = 1024 * kMiB;
 inline constexpr int64_t kTiB = 1024 * kGiB;
 
-Section Admin();            // the admin listener
-const Section& Source();    // one of `sources`
-const Section& Target();    // one of `targets`
-const Section& TestCase();  // one of `tests`
+Section Admin();                       // the admin listener
+const Section& Source();               // one of `sources`
+const Section& Target();               // one of `targets`
+const Section& TestCase();             // one of `tests`
+const Section& ClassifyRuleSection();  // one of `classify`
+Section Classification();
 
 }  // namespace spool::config_fields

@@ -152,6 +152,7 @@ Section Whole() {
   static const Section log = Log();
   static const Section journal = JournalSection();
   static const Section admin = Admin();
+  static const Section classification = Classification();
   return {
       .name = "configuration",
       .help = "A YAML file, or a directory whose `*.yaml` and `*.yml` files are read as one.",
@@ -167,6 +168,8 @@ Section Whole() {
           {.name = "admin", .type = kSection, .section = &admin},
           {.name = "sources", .type = kSectionMap, .section = &Source()},
           {.name = "streams", .type = kSectionMap, .section = &Stream()},
+          {.name = "classification", .type = kSection, .section = &classification},
+          {.name = "classify", .type = kSectionList, .section = &ClassifyRuleSection()},
           {.name = "routes", .type = kSectionList, .section = &Route()},
           {.name = "tests", .type = kSectionList, .section = &TestCase()},
           {.name = "targets", .type = kSectionMap, .section = &Target()},

@@ -46,6 +46,13 @@ std::string_view GroupOfResource(std::string_view resource) {
   return found == groups->end() ? std::string_view{} : found->second;
 }
 
+std::span<const std::string_view> SubcategoriesOf(std::string_view category) {
+  for (const auto& [name, parts] : kCategories) {
+    if (name == category) return parts;
+  }
+  return {};
+}
+
 std::string_view StreamOf(std::string_view category) {
   for (const StreamRule& rule : kStreams) {
     if (rule.category == category) return rule.stream;

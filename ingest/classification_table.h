@@ -114,6 +114,9 @@ struct FalcoRule {
 };
 const FalcoRule& FalcoRules();
 
+// Of a category, in the table's order; none of an unknown one.
+std::span<const std::string_view> SubcategoriesOf(std::string_view category);
+
 struct StreamRule {
   std::string_view category;
   std::string_view stream;

@@ -154,6 +154,8 @@ class Inc:
         self.lines = ["// Made from schemas/classification.json; not to be edited.", ""]
         self.lists = 0
         t = table.t
+        self.array("std::pair<std::string_view, std::span<const std::string_view>>", "kCategories", [
+            [text(name), self.list(parts)] for name, parts in t["categories"].items()])
         self.array("StreamRule", "kStreams", [[text(r["category"]), text(r["stream"])] for r in t["streams"]])
         self.lines.append(f"constexpr std::string_view kDefaultStream = {text(t['default_stream'])};\n")
         self.array("RefusalRule", "kRefusals", [

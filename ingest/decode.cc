@@ -93,6 +93,7 @@ struct Decoder::Impl : RecordHandler {
                     std::string_view producer);
   Event QuarantineEvent(QuarantineNote note);
   Event Seal(EventView* view, std::string_view record);
+  void Reclassify(EventView* view, StreamId* stream) const;
   // Both are false when the memory is not given; `starved` says so then.
   bool Admit(size_t bytes);
   bool Keep(Event event);
@@ -171,7 +172,7 @@ void Decoder::Impl::Begin(const Incoming& request) {
   secrets.reset();
   arena.Reset();
   context.cluster = options.cluster;
-  context.mutated_is_admission = options.mutated_is_admission;
+  context.mutated_is_admission = request.mutated_is_admission;
   context.arena = &arena;
   context.inner = &inner;
   context.depth_max = options.limits.depth_max;
@@ -234,8 +235,8 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeRecords(std::vector<Event>* 
   const bool otlp = request.path == "/v1/logs";
   if (otlp && traits.body_type != BodyType::kRefused) traits.body_type = BodyType::kOtlpJson;
   if (otlp && IsProtobufType(request.content_type)) traits.body_type = BodyType::kProtobuf;
-  const bool cloud_events = traits.body_type == BodyType::kCloudEvent ||
-                            traits.body_type == BodyType::kCloudEventBatch;
+  const bool cloud_events =
+      traits.body_type == BodyType::kCloudEvent || traits.body_type == BodyType::kCloudEventBatch;
   if (!cloud_events && !otlp && HasHeader(request, "ce-specversion")) {
     return DecodeBinary(quarantine);
   }
@@ -440,8 +441,8 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
   if (Count() == Answer::kStop) return Answer::kStop;
   if (ignored) return Answer::kTaken;
   // A large copy is not made before it is paid for.
-  const bool kept = Admit(out.bytes + made_bytes + arena.bytes() + view.data.size()) &&
-                    Keep(Seal(&view, text));
+  const bool kept =
+      Admit(out.bytes + made_bytes + arena.bytes() + view.data.size()) && Keep(Seal(&view, text));
   return kept ? Answer::kTaken : Answer::kStop;
 }
 
@@ -510,6 +511,19 @@ StreamId Decoder::Impl::StreamFor(std::string_view category) const {
   return default_stream;
 }
 
+void Decoder::Impl::Reclassify(EventView* view, StreamId* stream) const {
+  view->origin = in->origin;
+  const auto own = (*in->classifier)(*view);
+  if (!own) return;
+  if (!own->category.empty()) {
+    view->category = own->category;
+    view->subcategory = own->subcategory;
+    *stream = StreamFor(view->category);
+  }
+  if (own->severity) view->severity = *own->severity;
+  if (!own->stream.empty()) *stream = options.stream(own->stream);
+}
+
 Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
   if (view->time == SystemTime{}) view->time = in->received;
   if (view->id.empty()) {
@@ -524,7 +538,9 @@ Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
         &EventView::content_type}) {
     view->*field = Cut(view->*field);
   }
-  return MakeEvent(*view, StreamFor(view->category));
+  StreamId stream = StreamFor(view->category);
+  if (in->classifier != nullptr && *in->classifier) Reclassify(view, &stream);
+  return MakeEvent(*view, stream);
 }
 
 Decoder::Decoder(DecodeOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

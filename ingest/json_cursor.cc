@@ -5,12 +5,14 @@ namespace {
 
 bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
+// A quote ends the string unless an odd number of backslashes stands before it.
 size_t SkipString(std::string_view text, size_t at) {
   for (size_t i = at + 1; i < text.size(); ++i) {
-    if (text[i] == '\\')
-      ++i;
-    else if (text[i] == '"')
-      return i + 1;
+    i = text.find('"', i);
+    if (i == std::string_view::npos) break;
+    size_t slashes = 0;
+    while (text[i - 1 - slashes] == '\\') ++slashes;
+    if (slashes % 2 == 0) return i + 1;
   }
   return text.size();
 }

@@ -49,8 +49,6 @@ void LookAtMember(const JsonMember& m, Seen* seen) {
     seen->kind = m.value;
   else if (key == "apiVersion")
     seen->api_version = m.value;
-  else if (key == "message")
-    seen->message = m.value;
   else if (key == "event_type")
     seen->event_type = m.value;
   else if (key == "eventType")
@@ -59,6 +57,8 @@ void LookAtMember(const JsonMember& m, Seen* seen) {
   const std::string lower = AsciiLower(key);
   if (lower == "type")
     seen->type = m.value;
+  else if (lower == "message")
+    seen->message = m.value;
   else if (lower == "operation")
     seen->operation = true;
   else if (lower == "level")
@@ -74,9 +74,9 @@ bool IsGatekeeper(const Seen& seen) {
 
 bool IsKubeArmor(const Seen& seen) {
   if (seen.type == "Message") return seen.level && !seen.message.empty();
-  return seen.operation && IsOneOf(seen.type, {"MatchedPolicy", "MatchedHostPolicy",
-                                               "MatchedNetworkPolicy", "SystemEvent",
-                                               "ContainerLog", "HostLog"});
+  return seen.operation &&
+         IsOneOf(seen.type, {"MatchedPolicy", "MatchedHostPolicy", "MatchedNetworkPolicy",
+                             "SystemEvent", "ContainerLog", "HostLog"});
 }
 
 }  // namespace
@@ -88,8 +88,7 @@ KnownShape KnownShapeOf(const std::vector<JsonMember>& members, std::string_view
   }
   if (seen.eventmeta) return KnownShape::kKubewatch;
   if (seen.meta && seen.status && seen.summary) return KnownShape::kBotkube;
-  if (seen.time_stamp &&
-      seen.members == size_t{1} + (seen.data ? 1 : 0) + (seen.source ? 1 : 0)) {
+  if (seen.time_stamp && seen.members == size_t{1} + (seen.data ? 1 : 0) + (seen.source ? 1 : 0)) {
     return KnownShape::kBotkube;
   }
   if (seen.request &&
@@ -100,15 +99,16 @@ KnownShape KnownShapeOf(const std::vector<JsonMember>& members, std::string_view
       (path == "/falco" || seen.output || seen.output_fields || seen.uuid)) {
     return KnownShape::kFalco;
   }
-  if (path == "/falco" && seen.output && seen.members <= 2) return KnownShape::kFalco;  // plain text
+  if (path == "/falco" && seen.output && seen.members <= 2)
+    return KnownShape::kFalco;  // plain text
   if (IsGatekeeper(seen)) return KnownShape::kGatekeeper;
   if (IsKubeArmor(seen)) return KnownShape::kKubeArmor;
   return KnownShape::kNone;
 }
 
 void FillKnown(KnownShape shape, const RecordContext& context,
-               const std::vector<JsonMember>& members, std::string_view text,
-               std::string_view path, EventView* view) {
+               const std::vector<JsonMember>& members, std::string_view text, std::string_view path,
+               EventView* view) {
   switch (shape) {
     case KnownShape::kNone: break;
     case KnownShape::kKubewatch: FillKubewatch(context, members, text, view); break;

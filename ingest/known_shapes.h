@@ -26,8 +26,8 @@ KnownShape KnownShapeOf(const std::vector<JsonMember>& members, std::string_view
 // Fills what that producer's record says, as the functions of record.h do; nothing of such a record
 // is asked for, so none is refused. Not kNone.
 void FillKnown(KnownShape shape, const RecordContext& context,
-               const std::vector<JsonMember>& members, std::string_view text,
-               std::string_view path, EventView* view);
+               const std::vector<JsonMember>& members, std::string_view text, std::string_view path,
+               EventView* view);
 
 // Robusta's kubewatch: pkg/event/event.go, pkg/handlers/webhook/webhook.go.
 void FillKubewatch(const RecordContext& context, const std::vector<JsonMember>& members,

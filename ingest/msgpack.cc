@@ -113,7 +113,8 @@ bool Reader::Sized(uint8_t first, Head* head) {
   switch (first) {
     case 0xc4:
     case 0xc5:
-    case 0xc6: return Natural(size_t{1} << (first - 0xc4), &size) && Bytes(Kind::kBinary, size, head);
+    case 0xc6:
+      return Natural(size_t{1} << (first - 0xc4), &size) && Bytes(Kind::kBinary, size, head);
     case 0xc7:
     case 0xc8:
     case 0xc9: return Natural(size_t{1} << (first - 0xc7), &size) && Ext(size, head);
@@ -124,7 +125,8 @@ bool Reader::Sized(uint8_t first, Head* head) {
     case 0xd8: return Ext(uint64_t{1} << (first - 0xd4), head);
     case 0xd9:
     case 0xda:
-    case 0xdb: return Natural(size_t{1} << (first - 0xd9), &size) && Bytes(Kind::kString, size, head);
+    case 0xdb:
+      return Natural(size_t{1} << (first - 0xd9), &size) && Bytes(Kind::kString, size, head);
     case 0xdc:
     case 0xdd: return Natural(size_t{2} << (first - 0xdc), &size) && Many(Kind::kArray, size, head);
     case 0xde:

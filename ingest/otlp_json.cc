@@ -1,5 +1,3 @@
-#include <vector>
-
 #include "ingest/json_cursor.h"
 #include "ingest/json_text.h"
 #include "ingest/otlp.h"
@@ -20,7 +18,7 @@ class Records {
  public:
   Records(std::string_view body, const TranscodeLimits& limits, std::string* text,
           RecordHandler* handler)
-      : body_(body), out_(limits, text), handler_(*handler) {}
+      : body_(body), out_(limits, text), around_(limits, &around_text_), handler_(*handler) {}
 
   bool Request() {
     const std::string_view list = JsonMemberOf(body_, "resourceLogs");
@@ -37,18 +35,28 @@ class Records {
     const std::string_view resource = JsonMemberOf(one, "resource");
     JsonCursor scopes(JsonMemberOf(one, "scopeLogs"));
     for (std::string_view scope; !stopped_ && scopes.NextElement(&scope);) {
-      const std::string_view about = JsonMemberOf(scope, "scope");
+      Around(resource, JsonMemberOf(scope, "scope"));
       JsonCursor records(JsonMemberOf(scope, "logRecords"));
-      for (std::string_view record; !stopped_ && records.NextElement(&record);) {
-        Take(record, resource, about);
-      }
+      for (std::string_view record; !stopped_ && records.NextElement(&record);) Take(record);
     }
   }
 
-  void Take(std::string_view record, std::string_view resource, std::string_view scope) {
+  // Made once for all records that it is around.
+  void Around(std::string_view resource, std::string_view scope) {
+    around_.Clear();
+    sound_ = around_.Add("{");
+    if (!resource.empty() && resource.front() == '{') {
+      sound_ = sound_ && around_.Name("resource") &&
+               KeyValues(JsonMemberOf(resource, "attributes"), 1, around_);
+    }
+    if (!scope.empty() && scope.front() == '{') sound_ = sound_ && Scope(scope);
+    stopped_ = stopped_ || around_.starved();
+  }
+
+  void Take(std::string_view record) {
     out_.Clear();
     auto answer = RecordHandler::Answer::kUnreadable;
-    if (LogRecord(record, resource, scope)) answer = handler_.Record(out_.text(), ListKind::kNone);
+    if (sound_ && LogRecord(record)) answer = handler_.Record(out_.text(), ListKind::kNone);
     if (out_.starved()) {
       stopped_ = true;
       return;
@@ -57,87 +65,88 @@ class Records {
     stopped_ = answer == RecordHandler::Answer::kStop;
   }
 
-  bool LogRecord(std::string_view record, std::string_view resource, std::string_view scope) {
+  bool LogRecord(std::string_view record) {
     if (record.front() != '{' || !out_.Add("{")) return false;
     JsonCursor cursor(record);
     for (std::string_view key, value; cursor.NextMember(&key, &value);) {
       if (value == "null") continue;
       if (key == "resource" || key == "scope") continue;  // not a LogRecord's
       if (!out_.Name(key)) return false;
-      const bool good = key == "body"         ? AnyValue(value, 1)
-                        : key == "attributes" ? KeyValues(value, 1)
+      const bool good = key == "body"         ? AnyValue(value, 1, out_)
+                        : key == "attributes" ? KeyValues(value, 1, out_)
                                               : out_.Add(value);
       if (!good) return false;
     }
-    if (!resource.empty() && resource.front() == '{') {
-      if (!out_.Name("resource") || !KeyValues(JsonMemberOf(resource, "attributes"), 1)) {
-        return false;
-      }
-    }
-    if (!scope.empty() && scope.front() == '{' && !Scope(scope)) return false;
-    return out_.Add("}");
+    const std::string_view around = std::string_view(around_text_).substr(1);
+    if (!around.empty() && out_.text().back() != '{' && !out_.Add(",")) return false;
+    return out_.Add(around) && out_.Add("}");
   }
 
   bool Scope(std::string_view scope) {
-    if (!out_.Name("scope") || !out_.Add("{")) return false;
+    if (!around_.Name("scope") || !around_.Add("{")) return false;
     for (const std::string_view key : {"name", "version"}) {
       const std::string_view value = JsonMemberOf(scope, key);
-      if (!value.empty() && !(out_.Name(key) && out_.Add(value))) return false;
+      if (!value.empty() && !(around_.Name(key) && around_.Add(value))) return false;
     }
     const std::string_view attributes = JsonMemberOf(scope, "attributes");
-    if (!attributes.empty() && !(out_.Name("attributes") && KeyValues(attributes, 2))) return false;
-    return out_.Add("}");
+    if (!attributes.empty() && !(around_.Name("attributes") && KeyValues(attributes, 2, around_))) {
+      return false;
+    }
+    return around_.Add("}");
   }
 
   // [{"key":…,"value":{…}}, …] as an object.
-  bool KeyValues(std::string_view list, size_t depth) {
-    if (depth >= out_.depth_max()) return out_.Fail(), false;
-    if (!out_.Add("{")) return false;
+  bool KeyValues(std::string_view list, size_t depth, OtlpText& out) {
+    if (depth >= out.depth_max()) return out.Fail(), false;
+    if (!out.Add("{")) return false;
     JsonCursor cursor(list);
     for (std::string_view one; cursor.NextElement(&one);) {
       const std::string_view key = JsonMemberOf(one, "key");
       if (key.empty() || key.front() != '"') return false;
-      if (!out_.Name(JsonStringInside(key)) || !AnyValue(JsonMemberOf(one, "value"), depth + 1)) {
+      if (!out.Name(JsonStringInside(key)) ||
+          !AnyValue(JsonMemberOf(one, "value"), depth + 1, out)) {
         return false;
       }
     }
-    return out_.Add("}");
+    return out.Add("}");
   }
 
-  bool AnyValue(std::string_view value, size_t depth) {
-    if (depth >= out_.depth_max()) return out_.Fail(), false;
+  bool AnyValue(std::string_view value, size_t depth, OtlpText& out) {
+    if (depth >= out.depth_max()) return out.Fail(), false;
     JsonCursor cursor(value);
     std::string_view key, inside;
     while (cursor.NextMember(&key, &inside)) {
       if (inside == "null") continue;
       if (key == "intValue") {  // a text of digits, or a number
-        const std::string_view digits =
-            inside.front() == '"' ? JsonStringInside(inside) : inside;
-        return out_.Add(IsDigits(digits) ? digits : inside);
+        const std::string_view digits = inside.front() == '"' ? JsonStringInside(inside) : inside;
+        return out.Add(IsDigits(digits) ? digits : inside);
       }
-      if (key == "arrayValue") return Array(JsonMemberOf(inside, "values"), depth);
-      if (key == "kvlistValue") return KeyValues(JsonMemberOf(inside, "values"), depth + 1);
+      if (key == "arrayValue") return Array(JsonMemberOf(inside, "values"), depth, out);
+      if (key == "kvlistValue") return KeyValues(JsonMemberOf(inside, "values"), depth + 1, out);
       if (key == "stringValue" || key == "boolValue" || key == "doubleValue" ||
           key == "bytesValue") {
-        return out_.Add(inside);
+        return out.Add(inside);
       }
     }
-    return out_.Add("null");
+    return out.Add("null");
   }
 
-  bool Array(std::string_view list, size_t depth) {
-    if (!out_.Add("[")) return false;
+  bool Array(std::string_view list, size_t depth, OtlpText& out) {
+    if (!out.Add("[")) return false;
     JsonCursor cursor(list);
     bool first = true;
     for (std::string_view one; cursor.NextElement(&one); first = false) {
-      if ((!first && !out_.Add(",")) || !AnyValue(one, depth + 1)) return false;
+      if ((!first && !out.Add(",")) || !AnyValue(one, depth + 1, out)) return false;
     }
-    return out_.Add("]");
+    return out.Add("]");
   }
 
   const std::string_view body_;
   OtlpText out_;
+  std::string around_text_;  // `{"resource":{…},"scope":{…}` of the records at work
+  OtlpText around_;
   RecordHandler& handler_;
+  bool sound_ = false;  // what is around them could be read
   bool stopped_ = false;
 };
 

@@ -35,8 +35,8 @@ class OtlpText {
   // `"name":`, with a comma in front unless it is an object's first.
   bool Name(std::string_view name) {
     const bool first = text_.empty() || text_.back() == '{';
-    return Room(name.size() + 4) && (text_.append(first ? "\"" : ",\""), text_.append(name),
-                                     text_.append("\":"), true);
+    return Room(name.size() + 4) &&
+           (text_.append(first ? "\"" : ",\""), text_.append(name), text_.append("\":"), true);
   }
   void Clear() {
     text_.clear();

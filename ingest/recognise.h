@@ -27,8 +27,8 @@ std::optional<Rejected> Recognise(const RecordContext& context, const RequestTra
                                   JsonScanner* scanner, std::string_view text, ListKind list,
                                   EventView* view, bool* ignored);
 
-// A log shipper puts a line of a file into a member of its record. The text of that line, if it is a
-// record that is known by its shape; it is this that identity, secrets and rules are about.
+// A log shipper puts a line of a file into a member of its record. The text of that line, if it is
+// a record that is known by its shape; it is this that identity, secrets and rules are about.
 std::optional<std::string_view> RecordInLogLine(const RecordContext& context,
                                                 const std::vector<JsonMember>& members);
 

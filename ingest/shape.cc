@@ -77,9 +77,8 @@ BodyType BodyTypeOf(std::string_view content_type) {
   if (type == "application/msgpack" || type == "application/x-msgpack") return BodyType::kMsgpack;
   for (const std::string_view name :
        {"application/x-protobuf", "application/protobuf", "application/vnd.google.protobuf",
-        "application/vnd.kubernetes.protobuf",
-        "application/avro", "avro/binary", "application/cbor", "application/xml", "text/xml",
-        "text/html"}) {
+        "application/vnd.kubernetes.protobuf", "application/avro", "avro/binary",
+        "application/cbor", "application/xml", "text/xml", "text/html"}) {
     if (type == name) return BodyType::kRefused;
   }
   return BodyType::kAny;

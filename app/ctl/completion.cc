@@ -83,10 +83,18 @@ std::vector<Candidate> Fixed(Of of) {
     case Of::kClocks: return {{"accept-time", "when spoold took it"}, {"event-time", "its own"}};
     case Of::kSorts: return {{"lag", ""}, {"rate", ""}, {"dead", ""}, {"name", ""}};
     case Of::kPaths:
-      return {{"/v1/events", ""},  {"/events", ""},    {"/audit", ""},
-              {"/webhook", ""},    {"/botkube", ""},   {"/falco", ""},
-              {"/gatekeeper", ""}, {"/kubearmor", ""}, {"/fluentbit", ""},
-              {"/v1/logs", ""},    {"/admission/validating", ""}, {"/admission/mutating", ""}};
+      return {{"/v1/events", ""},
+              {"/events", ""},
+              {"/audit", ""},
+              {"/webhook", ""},
+              {"/botkube", ""},
+              {"/falco", ""},
+              {"/gatekeeper", ""},
+              {"/kubearmor", ""},
+              {"/fluentbit", ""},
+              {"/v1/logs", ""},
+              {"/admission/validating", ""},
+              {"/admission/mutating", ""}};
     case Of::kShells: return {{"bash", ""}, {"zsh", ""}, {"fish", ""}};
     default: return {};
   }

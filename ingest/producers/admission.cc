@@ -59,7 +59,8 @@ void FillAdmissionReview(const RecordContext& context, const std::vector<JsonMem
   const JsonMember* const dry = f.Find("request", "dryRun");
   if (dry != nullptr && dry->kind == JsonKind::kTrue) view->extensions = "\"dryrun\":true";
   // A webhook that is called once more is given the same uid, and may see what others changed.
-  if (!uid.empty()) view->id = IdentityOf("admission", {context.cluster, uid, category.subcategory});
+  if (!uid.empty())
+    view->id = IdentityOf("admission", {context.cluster, uid, category.subcategory});
 }
 
 }  // namespace spool

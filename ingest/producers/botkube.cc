@@ -46,17 +46,16 @@ void FillBotkube(const RecordContext& context, const std::vector<JsonMember>& me
   const RecordFields f(context, members);
   BotkubeFields b;
   if (f.Has("meta")) {
-    b = {f.Text("meta", "kind"),     {},
+    b = {f.Text("meta", "kind"),      {},
          f.Text("meta", "namespace"), f.Text("meta", "name"),
          f.Text("meta", "cluster"),   f.Text("status", "type"),
          f.Text("status", "reason"),  f.Text("status", "level"),
          f.Text("timestamp"),         f.Find("status", "messages")};
   } else {
-    b = {f.Text("data", "Kind"),      f.Text("data", "APIVersion"),
-         f.Text("data", "Namespace"), f.Text("data", "Name"),
-         f.Text("data", "Cluster"),   f.Text("data", "Type"),
-         f.Text("data", "Reason"),    f.Text("data", "Level"),
-         f.Text("data", "TimeStamp"), f.Find("data", "Messages")};
+    b = {f.Text("data", "Kind"),    f.Text("data", "APIVersion"), f.Text("data", "Namespace"),
+         f.Text("data", "Name"),    f.Text("data", "Cluster"),    f.Text("data", "Type"),
+         f.Text("data", "Reason"),  f.Text("data", "Level"),      f.Text("data", "TimeStamp"),
+         f.Find("data", "Messages")};
   }
   const std::string_view cluster = context.cluster.empty() ? b.cluster : context.cluster;
   view->producer = "botkube";

@@ -146,12 +146,12 @@ void FillFalco(const RecordContext& context, const std::vector<JsonMember>& memb
     view->id = IdentityOf("falcosidekick", {context.cluster, uuid, time, rule});
   } else if (!time.empty()) {
     // Where the text is switched off, the whole record tells alerts apart.
-    view->id = IdentityOf(
-        "falco", {context.cluster, time, hostname, rule, output.empty() ? text : output});
+    view->id = IdentityOf("falco",
+                          {context.cluster, time, hostname, rule, output.empty() ? text : output});
   }
   const std::string_view where = view->name.empty() ? hostname : view->name;
-  view->problem_key = IdentityOf(
-      "problem", {context.cluster, view->namespace_, view->kind, OwnerName(view->kind, where), rule});
+  view->problem_key = IdentityOf("problem", {context.cluster, view->namespace_, view->kind,
+                                             OwnerName(view->kind, where), rule});
 }
 
 }  // namespace spool

@@ -1,6 +1,7 @@
-// OPA Gatekeeper: the log lines of its audit and its webhook (event_type, constraint_…, resource_…),
-// and what it exports (eventType; kind, name and namespace are the constraint's). The marks at both
-// ends of an audit run, and its statistics, are kept and flagged: they are no violations.
+// OPA Gatekeeper: the log lines of its audit and its webhook (event_type, constraint_…,
+// resource_…), and what it exports (eventType; kind, name and namespace are the constraint's). The
+// marks at both ends of an audit run, and its statistics, are kept and flagged: they are no
+// violations.
 #include "ingest/classify.h"
 #include "ingest/fields.h"
 #include "ingest/identity.h"
@@ -92,10 +93,9 @@ void FillGatekeeper(const RecordContext& context, const std::vector<JsonMember>&
     if (g.time) view->id = IdentityOf("gatekeeper-log", {context.cluster, text});
   } else if (!g.run.empty()) {
     // The run's id is that of all its violations, and each run finds them all again.
-    view->id = IdentityOf(
-        "gatekeeper", {context.cluster, g.run, g.event_type, g.constraint_kind, g.constraint_name,
-                       g.constraint_namespace, g.group, g.kind, g.in_namespace, g.name, g.action,
-                       g.message});
+    view->id = IdentityOf("gatekeeper", {context.cluster, g.run, g.event_type, g.constraint_kind,
+                                         g.constraint_name, g.constraint_namespace, g.group, g.kind,
+                                         g.in_namespace, g.name, g.action, g.message});
   }
   if (g.mark) return;
   std::string& rule = context.arena->New();

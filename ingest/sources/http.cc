@@ -128,6 +128,8 @@ class HttpSource::Policy {
          std::shared_ptr<Quota> shared_quota)
       : paths(std::move(rules.paths)),
         limits(rules.quota),
+        classifier(std::move(rules.classifier)),
+        mutated_is_admission(rules.mutated_is_admission),
         auth(std::move(made_auth)),
         quota(std::move(shared_quota)) {}
 
@@ -138,15 +140,25 @@ class HttpSource::Policy {
 
   const std::vector<std::string> paths;
   const QuotaLimits limits;
+  const Classifier classifier;
+  const bool mutated_is_admission;
   const std::unique_ptr<const HttpAuth> auth;
   const std::shared_ptr<Quota> quota;
 };
 
 const std::vector<std::string>& HttpSource::KnownPaths() {
-  static const auto* const paths = new std::vector<std::string>{
-      "/v1/events", "/events",    "/audit",     "/webhook",   "/botkube",
-      "/falco",     "/gatekeeper", "/kubearmor", "/fluentbit", "/admission/validating",
-      "/admission/mutating", "/v1/logs"};
+  static const auto* const paths = new std::vector<std::string>{"/v1/events",
+                                                                "/events",
+                                                                "/audit",
+                                                                "/webhook",
+                                                                "/botkube",
+                                                                "/falco",
+                                                                "/gatekeeper",
+                                                                "/kubearmor",
+                                                                "/fluentbit",
+                                                                "/admission/validating",
+                                                                "/admission/mutating",
+                                                                "/v1/logs"};
   return *paths;
 }
 
@@ -170,7 +182,8 @@ HttpSource::~HttpSource() { Stop(options_.clock->Steady()); }
 Status HttpSource::Start() {
   const std::lock_guard lock(mutex_);
   if (server_) return Fail(Code::kConflict, "source " + options_.name + " is started already");
-  auto policy = Prepare({options_.paths, options_.quota, options_.auth});
+  auto policy = Prepare({options_.paths, options_.quota, options_.auth, options_.classifier,
+                         options_.mutated_is_admission});
   if (!policy) return tl::unexpected(policy.error());
   Use(std::move(*policy));
   net::HttpServerOptions server;
@@ -181,6 +194,7 @@ Status HttpSource::Start() {
   server.budget = options_.budget;
   server.tls = options_.tls;
   server.admit = [this](const net::HttpRequest& request) { return Admit(request); };
+  server.urgent = [](const net::HttpRequest& request) { return NeverRetries(request.path); };
   auto started = net::HttpServer::Start(
       std::move(server), [this](net::HttpRequest&& request, net::HttpResponder responder) {
         Handle(std::move(request), std::move(responder));
@@ -272,8 +286,15 @@ std::optional<net::TlsStatus> HttpSource::tls() const {
 
 tl::expected<Decoded, Refusal> HttpSource::Try(const Incoming& incoming,
                                                std::vector<Event>* quarantine) const {
+  const auto policy = this->policy();
+  Incoming known = incoming;
+  known.origin = options_.name;
+  if (policy) {
+    known.classifier = &policy->classifier;
+    known.mutated_is_admission = policy->mutated_is_admission;
+  }
   auto decoder = decoders_->Take();
-  auto decoded = decoder->Decode(incoming, quarantine);
+  auto decoded = decoder->Decode(known, quarantine);
   decoders_->Return(std::move(decoder));
   return decoded;
 }
@@ -383,6 +404,7 @@ tl::expected<Decoded, Refusal> HttpSource::Decode(const net::HttpRequest& reques
     }
     return Incoming::Admission::kNotNow;
   };
+  const auto policy = this->policy();
   auto decoder = decoders_->Take();
   auto decoded = decoder->Decode({.path = request.path,
                                   .content_type = request.Header("content-type"),
@@ -390,10 +412,12 @@ tl::expected<Decoded, Refusal> HttpSource::Decode(const net::HttpRequest& reques
                                   .headers = &request.headers,
                                   .body = request.body,
                                   .received = now,
+                                  .origin = options_.name,
+                                  .classifier = &policy->classifier,
+                                  .mutated_is_admission = policy->mutated_is_admission,
                                   .admit = admit},
                                  quarantine);
   decoders_->Return(std::move(decoder));
-  const auto policy = this->policy();
   if (policy->limits.events_per_second > 0) {
     // Also what is refused for its events has cost the work of a look at them.
     policy->quota->PayEvents(decoded ? decoded->events.size() : 1, options_.clock->Steady());
@@ -409,10 +433,10 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
     const SteadyTime now = options_.clock->Steady();
     if (const auto refused = policy->quota->Admit(request.body.size(), now, &place)) {
       TellOfQuota(*refused);
-      responder.Send(answers.Problem(
-          429, "quota_exceeded",
-          "The source's quota of " + std::string(refused->what) + " is used up; nothing was stored.",
-          -1, refused->retry_after));
+      responder.Send(answers.Problem(429, "quota_exceeded",
+                                     "The source's quota of " + std::string(refused->what) +
+                                         " is used up; nothing was stored.",
+                                     -1, refused->retry_after));
       return;
     }
   }
@@ -441,8 +465,8 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
                   });
 }
 
-// An API server waits for this answer with its user's request in hand, whatever the disk does: so it
-// comes before anything is stored, and what is not stored then is counted as lost.
+// An API server waits for this answer with its user's request in hand, whatever the disk does: so
+// it comes before anything is stored, and what is not stored then is counted as lost.
 void HttpSource::Watch(net::HttpRequest&& request, const net::HttpResponder& responder) {
   net::HttpResponse allowed = *AdmissionAllowed(request.body);
   std::shared_ptr<Quota::Place> place;
@@ -469,16 +493,16 @@ void HttpSource::Watch(net::HttpRequest&& request, const net::HttpResponder& res
     counters_->Lose(options_.name, decoded.error().code);
     return;
   }
-  journal_.Append(std::move(decoded->events), options_.name,
-                  [quarantined = decoded->quarantined, counters = counters_, now,
-                   name = options_.name,
-                   place = std::move(place)](const Result<AppendResult>& result) {
-                    if (result) {
-                      counters->Stored(*result, quarantined, now);
-                    } else {
-                      counters->Lose(name, result.error().message);
-                    }
-                  });
+  journal_.Append(
+      std::move(decoded->events), options_.name,
+      [quarantined = decoded->quarantined, counters = counters_, now, name = options_.name,
+       place = std::move(place)](const Result<AppendResult>& result) {
+        if (result) {
+          counters->Stored(*result, quarantined, now);
+        } else {
+          counters->Lose(name, result.error().message);
+        }
+      });
 }
 
 // Also a refusal is told only when what it leaves in quarantine is durable.

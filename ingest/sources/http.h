@@ -35,6 +35,8 @@ struct HttpSourceOptions {
   QuotaLimits quota;                 // beyond it 429
   std::optional<net::TlsFiles> tls;  // plain TCP without
   HttpAuthOptions auth;
+  Classifier classifier;             // the operator's own rules; may be empty
+  bool mutated_is_admission = true;  // as in Incoming
   int threads = 2;
   // `stream` may be empty: the journal's own streams by name, unknown ones to kubernetes-events.
   DecodeOptions decode;
@@ -51,6 +53,8 @@ struct HttpSourceRules {
   std::vector<std::string> paths;  // as in HttpSourceOptions
   QuotaLimits quota;
   HttpAuthOptions auth;
+  Classifier classifier;  // may be empty
+  bool mutated_is_admission = true;
 };
 
 class HttpAnswers;

@@ -35,14 +35,15 @@ int RpcCode(int status) {
     case 401: return 16;  // UNAUTHENTICATED
     case 403: return 7;   // PERMISSION_DENIED
     case 413:
-    case 429: return 8;  // RESOURCE_EXHAUSTED
+    case 429: return 8;   // RESOURCE_EXHAUSTED
     case 503: return 14;  // UNAVAILABLE
     default: return 3;    // INVALID_ARGUMENT
   }
 }
 
-constexpr std::string_view kPartly = "Some log records could not be understood: they are in the "
-                                     "stream quarantine, each with its reason.";
+constexpr std::string_view kPartly =
+    "Some log records could not be understood: they are in the "
+    "stream quarantine, each with its reason.";
 
 }  // namespace
 
@@ -104,6 +105,11 @@ net::HttpResponse HttpAnswers::Problem(int status, std::string_view code, std::s
   AppendJsonString(message, &response.body);
   response.body += '}';
   return response;
+}
+
+bool NeverRetries(std::string_view path) {
+  return path == "/webhook" || path == "/botkube" || path == "/falco" || path == "/events" ||
+         IsAdmissionPath(path);
 }
 
 bool IsAdmissionPath(std::string_view path) {

@@ -30,6 +30,10 @@ class HttpAnswers {
   Kind kind_ = Kind::kEmpty;
 };
 
+// Whether who posts there posts it once, whatever the answer: kubewatch, Botkube, Falco,
+// Falcosidekick, kubernetes-event-exporter; and an API server that has a user waiting.
+bool NeverRetries(std::string_view path);
+
 // Whether the path is one of an admission webhook.
 bool IsAdmissionPath(std::string_view path);
 // The AdmissionReview that allows what `body`, an AdmissionReview, asks for; empty if it has no
