@@ -68,6 +68,14 @@ struct ConfigTest {
   std::vector<RuleText> match;
 };
 
+// One of `classify`. What is empty is not set.
+struct ClassifyRule {
+  std::vector<RuleText> when;
+  std::string category, subcategory;
+  std::optional<Severity> severity;
+  std::string stream;
+};
+
 struct Config {
   std::string cluster;
   std::string data_dir = "./spool-data";
@@ -76,6 +84,8 @@ struct Config {
   JournalOptions journal;  // dir, streams, dedupe, compression, reserve
   AdminSettings admin;
   std::vector<HttpSourceSettings> http_sources;
+  std::vector<ClassifyRule> classify;
+  bool webhook_mutations = true;  // a request that a webhook changed is admission/mutating
   std::vector<RouteSettings> routes;
   bool has_routes = false;
   RedactionSettings redaction;          // of all sources, without their paths

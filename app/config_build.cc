@@ -384,6 +384,8 @@ Config BuildConfig(const Values& root, ConfigProblems& problems) {
   config.quarantine_raw = root.In("quarantine").Text("keep") == "raw";
   config.http_sources = BuildSources(root, problems);
   CheckListeners(root, problems);
+  config.classify = BuildClassify(root, config, problems);
+  config.webhook_mutations = root.In("classification").Bool("webhook_mutations");
   config.has_routes = root.Written("routes");
   config.routes = BuildRoutes(root, problems);
   const FieldValue& targets = root.At("targets");

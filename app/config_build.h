@@ -15,6 +15,10 @@ TargetConfig BuildTarget(const Values& target, ConfigProblems& problems);
 std::vector<ConfigTest> BuildTests(const Values& root, const Config& config,
                                    ConfigProblems& problems);
 
+// The rules of `classify`; what they set must be there.
+std::vector<ClassifyRule> BuildClassify(const Values& root, const Config& config,
+                                        ConfigProblems& problems);
+
 // Why two listeners on these cannot both be served, or an admin address not at all; empty if fine.
 bool SameListener(const ListenAddress& a, const ListenAddress& b);
 struct AdminComplaint {

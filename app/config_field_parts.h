@@ -20,8 +20,10 @@ inline constexpr int64_t kTiB = 1024 * kGiB;
 Section Admin();             // the admin listener
 Section RedactionSection();  // what is hidden of every source's records
 Section QuarantineSection();
-const Section& Source();    // one of `sources`
-const Section& Target();    // one of `targets`
-const Section& TestCase();  // one of `tests`
+const Section& Source();               // one of `sources`
+const Section& Target();               // one of `targets`
+const Section& TestCase();             // one of `tests`
+const Section& ClassifyRuleSection();  // one of `classify`
+Section Classification();
 
 }  // namespace spool::config_fields

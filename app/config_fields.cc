@@ -154,6 +154,7 @@ Section Whole() {
   static const Section admin = Admin();
   static const Section redaction = RedactionSection();
   static const Section quarantine = QuarantineSection();
+  static const Section classification = Classification();
   return {
       .name = "configuration",
       .help = "A YAML file, or a directory whose `*.yaml` and `*.yml` files are read as one.",
@@ -171,6 +172,8 @@ Section Whole() {
           {.name = "redaction", .type = kSection, .section = &redaction},
           {.name = "quarantine", .type = kSection, .section = &quarantine},
           {.name = "streams", .type = kSectionMap, .section = &Stream()},
+          {.name = "classification", .type = kSection, .section = &classification},
+          {.name = "classify", .type = kSectionList, .section = &ClassifyRuleSection()},
           {.name = "routes", .type = kSectionList, .section = &Route()},
           {.name = "tests", .type = kSectionList, .section = &TestCase()},
           {.name = "targets", .type = kSectionMap, .section = &Target()},

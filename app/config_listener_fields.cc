@@ -161,7 +161,7 @@ const Section& SourceLimits() {
           {.name = "body", .type = kBytes, .fallback = "16MiB", .min = kKiB, .max = 256 * kMiB,
            .help = "The largest request body, after decompression; beyond it 413. A record in it may "
                    "have 16 MiB, 64 levels and 65,536 members in the first two of them, or goes to "
-                   "`quarantine`; a request may have 10,000 records, or is refused with 413.",
+                   "`quarantine`; a request may have 131,072 records, or is refused with 413.",
            .example = "4MiB"},
           {.name = "in_flight", .type = kBytes, .fallback = "64MiB", .min = kMiB, .max = 4 * kGiB,
            .help = "All bodies in memory together, with the events made of them until they are "
@@ -233,7 +233,9 @@ const Section& Source() {
                         {{.name = "address", .type = kAddress, .fallback = "127.0.0.1:8080",
                           .help = "Where to listen.", .example = "0.0.0.0:8080"},
                          {.name = "paths", .type = kTextList,
-                          .words = {"/v1/events", "/events", "/audit"},
+                          .words = {"/v1/events", "/events", "/audit", "/webhook", "/botkube", "/falco",
+                                    "/gatekeeper", "/kubearmor", "/fluentbit",
+                                    "/admission/validating", "/admission/mutating", "/v1/logs"},
                           .help = "The paths that it serves; without the key all. `/health` and "
                                   "`/ready` are always served.",
                           .example = "[/audit]"},

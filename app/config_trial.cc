@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "app/config_classify.h"
 #include "forward/sinks/kafka_conf.h"
 #include "forward/sinks/nats_subject.h"
 #include "ingest/decode.h"
@@ -98,12 +99,12 @@ Result<TestResult> RunTest(const ConfigTest& test, const Config& config, const C
   if (!match) return Fail("test \"" + test.name + "\"", match.error());
   const auto body = BodyOf(test);
   if (!body) return fail("event", "a body", body.error().message);
-  const auto events = trial.Take(*body, test.path);
-  if (!events) return fail("event", "to be taken", events.error().message);
-  if (events->empty()) return fail("event", "at least one event", "a body without any");
   const std::string source = !test.source.empty()          ? test.source
                              : config.http_sources.empty() ? ""
                                                            : config.http_sources.front().name;
+  const auto events = trial.Take(*body, test.path, source);
+  if (!events) return fail("event", "to be taken", events.error().message);
+  if (events->empty()) return fail("event", "at least one event", "a body without any");
   for (const TrialEvent& event : *events) {
     auto view = event.View();
     if (!view) return tl::unexpected(view.error());
@@ -143,8 +144,8 @@ Result<ConfigTrial> ConfigTrial::Create(const Config& config) {
   return trial;
 }
 
-Result<std::vector<TrialEvent>> ConfigTrial::Take(std::string_view body,
-                                                  std::string_view path) const {
+Result<std::vector<TrialEvent>> ConfigTrial::Take(std::string_view body, std::string_view path,
+                                                  std::string_view source) const {
   const std::vector<StreamOptions>& streams = config_->journal.streams;
   const auto find = [&](std::string_view name) {
     return std::find_if(streams.begin(), streams.end(),
@@ -163,8 +164,13 @@ Result<std::vector<TrialEvent>> ConfigTrial::Take(std::string_view body,
     if (at == streams.end()) at = find("kubernetes-events");
     return StreamId{static_cast<uint8_t>(at == streams.end() ? 0 : at - streams.begin())};
   };
+  auto classifier = ClassifierOf(config_->classify);
+  if (!classifier) return tl::unexpected(classifier.error());
   Decoder decoder(std::move(options));
   Incoming incoming;
+  incoming.origin = source;
+  incoming.classifier = &*classifier;
+  incoming.mutated_is_admission = config_->webhook_mutations;
   incoming.path = path;
   incoming.content_type = "application/json";
   incoming.body = body;

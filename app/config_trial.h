@@ -41,8 +41,10 @@ class ConfigTrial {
   // kInvalid for routes that do not compile.
   static Result<ConfigTrial> Create(const Config& config);
 
-  // kInvalid with the refusal's sentence when the request would be refused as a whole.
-  Result<std::vector<TrialEvent>> Take(std::string_view body, std::string_view path) const;
+  // As the source of that name would; kInvalid with the refusal's sentence when the request would
+  // be refused as a whole.
+  Result<std::vector<TrialEvent>> Take(std::string_view body, std::string_view path,
+                                       std::string_view source = {}) const;
   // `event` has its stream and, for rules that ask for it, its origin.
   TrialPlaces Judge(const EventView& event, bool special) const;
 

@@ -93,6 +93,7 @@ void WriteSource(JsonWriter& out, const SourceStatus& source) {
       .Field("events", source.events)
       .Field("duplicates", source.duplicates)
       .Field("quarantined", source.quarantined)
+      .Field("lost", source.lost)
       .Field("throttled", source.refused.quota)
       .Field("rejected", source.refused.total())
       .Field("bytes", source.bytes)

@@ -88,6 +88,9 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                     server.seconds);
     }
     WriteIngestEvents(out, parts.journal, status);
+    out.Counter("spool_ingest_lost_total",
+                "Admission requests that were let pass and could not be stored.", labels(),
+                Real(status.lost));
     out.Counter("spool_ingest_bytes_total", "Bytes of request bodies after decompression.",
                 labels(), Real(status.bytes));
     const Refusals& refused = status.refused;

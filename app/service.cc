@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "app/admin_api.h"
+#include "app/config_classify.h"
 #include "app/config_values.h"
 #include "app/delivery.h"
 #include "app/source_watch.h"
@@ -203,8 +204,12 @@ Status ServiceImpl::StartSources() {
     body = std::max(body, settings.limits.body_bytes);
   }
   const auto budget = std::make_shared<net::ByteBudget>(in_flight, body);
+  auto classifier = ClassifierOf(config_->classify);
+  if (!classifier) return tl::unexpected(classifier.error());
   for (const HttpSourceSettings& settings : config_->http_sources) {
     HttpSourceOptions options;
+    options.classifier = *classifier;
+    options.mutated_is_admission = config_->webhook_mutations;
     options.budget = budget;
     options.quota = settings.quota;
     options.name = settings.name;
@@ -293,10 +298,13 @@ Status ServiceImpl::Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& 
   auto auth = AdminAuth::Create(fresh->admin);
   if (!auth) return Fail("the admin listener", auth.error());
   std::vector<std::pair<HttpSource*, std::shared_ptr<const HttpSource::Policy>>> policies;
+  auto classifier = ClassifierOf(fresh->classify);
+  if (!classifier) return tl::unexpected(classifier.error());
   for (const HttpSourceSettings& settings : fresh->http_sources) {
     for (const auto& source : sources_) {
       if (source->status().name != settings.name) continue;
-      auto policy = source->Prepare({settings.paths, settings.quota, settings.auth});
+      auto policy = source->Prepare(
+          {settings.paths, settings.quota, settings.auth, *classifier, fresh->webhook_mutations});
       if (!policy) return tl::unexpected(policy.error());
       policies.emplace_back(source.get(), std::move(*policy));
     }

@@ -17,6 +17,7 @@ std::span<const EventRule> EventRules() { return kEvents; }
 std::span<const ReasonRule> ReasonRules() { return kReasons; }
 std::span<const SeverityRule> SeverityRules() { return kSeverities; }
 std::span<const AnnotationRule> AnnotationRules() { return kAnnotations; }
+std::span<const ProducerRule> ProducerRules() { return kProducers; }
 const FalcoRule& FalcoRules() { return kFalco; }
 
 const ReasonRule* FindReasonRule(std::string_view reason, std::string_view kind) {
@@ -36,6 +37,20 @@ std::string_view KindOfResource(std::string_view resource) {
       std::begin(kKinds), std::end(kKinds));
   const auto found = kinds->find(resource);
   return found == kinds->end() ? resource : found->second;
+}
+
+std::string_view GroupOfResource(std::string_view resource) {
+  static const auto* const groups = new std::unordered_map<std::string_view, std::string_view>(
+      std::begin(kGroups), std::end(kGroups));
+  const auto found = groups->find(resource);
+  return found == groups->end() ? std::string_view{} : found->second;
+}
+
+std::span<const std::string_view> SubcategoriesOf(std::string_view category) {
+  for (const auto& [name, parts] : kCategories) {
+    if (name == category) return parts;
+  }
+  return {};
 }
 
 std::string_view StreamOf(std::string_view category) {

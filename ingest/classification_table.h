@@ -90,6 +90,20 @@ struct AnnotationRule {
 };
 std::span<const AnnotationRule> AnnotationRules();
 
+// By what a producer's record says of itself, in order: `what` names a fact (kind, type, …) and one
+// of `is` must be its value; a rule without fits all of that producer.
+struct ProducerRule {
+  std::string_view producer;
+  std::string_view what;
+  std::span<const std::string_view> is;
+  Category result;
+};
+std::span<const ProducerRule> ProducerRules();
+
+// The API group of a resource ("rolebindings"), for producers that do not tell it; empty for the
+// core group's and for what is not known.
+std::string_view GroupOfResource(std::string_view resource);
+
 // A Falco alert: its own troubles, the API server's audit if the rule has one of the words, the
 // rest.
 struct FalcoRule {
@@ -99,6 +113,9 @@ struct FalcoRule {
   Category otherwise;
 };
 const FalcoRule& FalcoRules();
+
+// Of a category, in the table's order; none of an unknown one.
+std::span<const std::string_view> SubcategoriesOf(std::string_view category);
 
 struct StreamRule {
   std::string_view category;

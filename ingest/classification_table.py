@@ -54,7 +54,7 @@ class Table:
     def __init__(self, path):
         t = self.t = json.loads(pathlib.Path(path).read_text("utf-8"), object_pairs_hook=pairs)
         keys("the table", t, ("about", "categories", "streams", "default_stream", "refusals", "annotations",
-                              "resources", "events", "reasons", "severities", "falco", "kinds"))
+                              "resources", "events", "reasons", "severities", "producers", "groups", "falco", "kinds"))
         for i, row in enumerate(t["streams"]):
             keys(f"streams[{i}]", row, ("category", "stream"))
         if [row["category"] for row in t["streams"]] != list(t["categories"]):
@@ -101,11 +101,29 @@ class Table:
             keys(f"severities[{i}]", row, ("reason", "at_least"))
             if row["at_least"] not in SEVERITIES:
                 raise Wrong(f"severities[{i}]: there is no severity '{row['at_least']}'")
+        self.check_producers(t)
         keys("falco", t["falco"], ("internal", "audit_words", "audit", "otherwise"))
         for place, result in self.results(t, "the table"):
             category, _, subcategory = result.partition("/")
             if subcategory not in t["categories"].get(category, ()):
                 raise Wrong(f"{place}: there is no category '{result}'")
+
+    def check_producers(self, t):
+        decided = set()
+        for i, row in enumerate(t["producers"]):
+            keys(f"producers[{i}]", row, ("rule", "producer", "result"), ("what", "is"))
+            if ("what" in row) != bool(row.get("is")):
+                raise Wrong(f"producers[{i}]: 'what' and 'is' belong together")
+            if row["producer"] in decided:
+                raise Wrong(f"producers[{i}]: a rule above fits all of '{row['producer']}'")
+            if "what" not in row:
+                decided.add(row["producer"])
+        seen = set()
+        for group, resources in t["groups"].items():
+            for resource in resources:
+                if resource in seen or resource != resource.lower():
+                    raise Wrong(f"groups: '{resource}' is there already or not in lower case")
+                seen.add(resource)
 
     def results(self, node, place):
         if isinstance(node, list):
@@ -115,7 +133,7 @@ class Table:
             for key, inner in node.items():
                 if key in ("result", "otherwise", "mutating", "internal", "audit") and isinstance(inner, str):
                     yield place, inner
-                elif key not in ("categories", "kinds"):
+                elif key not in ("categories", "kinds", "groups"):
                     yield from self.results(inner, f"{place}.{key}")
 
 
@@ -136,6 +154,8 @@ class Inc:
         self.lines = ["// Made from schemas/classification.json; not to be edited.", ""]
         self.lists = 0
         t = table.t
+        self.array("std::pair<std::string_view, std::span<const std::string_view>>", "kCategories", [
+            [text(name), self.list(parts)] for name, parts in t["categories"].items()])
         self.array("StreamRule", "kStreams", [[text(r["category"]), text(r["stream"])] for r in t["streams"]])
         self.lines.append(f"constexpr std::string_view kDefaultStream = {text(t['default_stream'])};\n")
         self.array("RefusalRule", "kRefusals", [
@@ -153,6 +173,11 @@ class Inc:
             for part in t["reasons"] for r in part["rules"]])
         self.array("SeverityRule", "kSeverities", [
             [text(r["reason"]), "Severity::k" + r["at_least"].capitalize()] for r in t["severities"]])
+        self.array("ProducerRule", "kProducers", [
+            [text(r["producer"]), text(r.get("what", "")), self.list(r.get("is", [])), category(r["result"])]
+            for r in t["producers"]])
+        self.array("std::pair<std::string_view, std::string_view>", "kGroups", [
+            [text(resource), text(group)] for group, resources in t["groups"].items() for resource in resources])
         falco = t["falco"]
         self.lines.append("constexpr FalcoRule kFalco = {%s, %s, %s, %s};\n" % (
             category(falco["internal"]), self.list(falco["audit_words"]), category(falco["audit"]),
@@ -230,6 +255,10 @@ def page_tables(t):
                for part in t["reasons"] for result in dict.fromkeys(r["result"] for r in part["rules"])]
     severities = [[level, ", ".join(code(r["reason"]) for r in t["severities"] if r["at_least"] == level)]
                   for level in dict.fromkeys(r["at_least"] for r in t["severities"])]
+    producers = [[r["rule"], code(r["producer"]), f"{r['what']} " + ", ".join(code(word) for word in r["is"])
+                  if "what" in r else "all else", r["result"]] for r in t["producers"]]
+    groups = [[code(group), ", ".join(code(resource) for resource in resources)]
+              for group, resources in t["groups"].items()]
     streams = [[r["category"], code(r["stream"])] for r in t["streams"]] + [["none", code(t["default_stream"])]]
     return {
         "refusals": grid(("rule", "the message has", "result"), refusals),
@@ -238,6 +267,8 @@ def page_tables(t):
         "events": grid(("rule", "test", "result"), events),
         "reasons": grid(("of", "reason (for that kind only)", "result"), reasons),
         "severities": grid(("at least", "reason"), severities),
+        "producers": grid(("rule", "producer", "test", "result"), producers),
+        "groups": grid(("group", "resources"), groups),
         "streams": grid(("category", "stream"), streams),
     }
 

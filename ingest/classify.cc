@@ -291,6 +291,31 @@ Category ClassifyKind(std::string_view group, std::string_view kind) {
   return ClassifyResource(group, Plural(kind.substr(0, kKindLookedAt)), "");
 }
 
+std::string_view WellKnownGroup(std::string_view kind) {
+  return GroupOfResource(Plural(kind.substr(0, kKindLookedAt)));
+}
+
+Category ClassifyBareKind(std::string_view kind) {
+  return ClassifyKind(WellKnownGroup(kind), kind);
+}
+
+Category ClassifyProducer(std::string_view producer, ProducerFacts facts) {
+  const auto fits = [&](const ProducerRule& rule) {
+    if (rule.what.empty()) return true;
+    for (const auto& [what, value] : facts) {
+      if (what != rule.what) continue;
+      for (const std::string_view word : rule.is) {
+        if (value.size() == word.size() && AsciiLower(value) == AsciiLower(word)) return true;
+      }
+    }
+    return false;
+  };
+  for (const ProducerRule& rule : ProducerRules()) {
+    if (rule.producer == producer && fits(rule)) return rule.result;
+  }
+  return {};
+}
+
 Category ClassifyFalco(std::string_view source, std::string_view rule) {
   const FalcoRule& falco = FalcoRules();
   if (source == "internal" || rule.starts_with("Falco internal: ")) return falco.internal;

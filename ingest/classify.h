@@ -3,6 +3,7 @@
 // record.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,16 @@ Category ClassifyResource(std::string_view group, std::string_view resource,
                           std::string_view subresource);
 // A kind as written ("NetworkPolicy"), by its plural.
 Category ClassifyKind(std::string_view group, std::string_view kind);
+
+// The same for a producer that does not tell the group: that of the kind where it is well known.
+Category ClassifyBareKind(std::string_view kind);
+// The well known group of a kind as written; empty for the core group and for what is not known.
+std::string_view WellKnownGroup(std::string_view kind);
+
+// What a producer's record says of itself: ("type", "MatchedNetworkPolicy").
+using ProducerFacts = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+// By the rules of that producer, without regard to case; empty if none fits.
+Category ClassifyProducer(std::string_view producer, ProducerFacts facts);
 
 // A Falco alert by its source and rule.
 Category ClassifyFalco(std::string_view source, std::string_view rule);

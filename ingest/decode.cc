@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -9,7 +10,10 @@
 #include "ingest/identity.h"
 #include "ingest/json_scan.h"
 #include "ingest/json_text.h"
+#include "ingest/msgpack.h"
+#include "ingest/otlp.h"
 #include "ingest/quarantine.h"
+#include "ingest/recognise.h"
 #include "ingest/record.h"
 #include "ingest/redact.h"
 #include "ingest/redactor.h"
@@ -88,14 +92,11 @@ struct Decoder::Impl : RecordHandler {
   // The record's event, or why it has none. Ignored ones have neither.
   std::optional<Rejected> Understand(std::string_view text, ListKind list, EventView* view,
                                      bool* ignored);
-  std::optional<Rejected> FillByShape(const std::vector<JsonMember>& members, std::string_view text,
-                                      ListKind list, EventView* view, bool* ignored);
-  std::optional<Rejected> FillFrame(const ShapeMarks& marks, std::string_view text, EventView* view,
-                                    bool* ignored);
   Answer Quarantine(std::string_view text, const Rejected& rejected, size_t fault,
                     std::string_view producer);
   Event QuarantineEvent(QuarantineNote note);
   Event Seal(EventView* view, std::string_view record);
+  void Reclassify(EventView* view, StreamId* stream) const;
   // Both are false when the memory is not given; `starved` says so then.
   bool Admit(size_t bytes);
   bool Keep(Event event);
@@ -106,8 +107,31 @@ struct Decoder::Impl : RecordHandler {
   }
   bool MayScan(std::string_view text) { return arena.Pay(JsonScanner::MemoryFor(text)); }
   StreamId StreamFor(std::string_view category) const;
-  size_t OffsetOf(std::string_view text) const {
-    return static_cast<size_t>(text.data() - in->body.data());
+  // Of what was made of the body the place is where the last piece of it was that was named.
+  size_t OffsetOf(std::string_view text) {
+    const std::less_equal<> before;
+    if (before(in->body.data(), text.data()) &&
+        before(text.data(), in->body.data() + in->body.size())) {
+      offset = static_cast<size_t>(text.data() - in->body.data());
+    }
+    return offset;
+  }
+  bool SplitBody();
+  bool SplitTextLines();
+  bool binary() const {
+    return traits.body_type == BodyType::kMsgpack || traits.body_type == BodyType::kProtobuf;
+  }
+  // What the body is not, when it cannot be read.
+  std::string_view syntax_reason() const {
+    return traits.body_type == BodyType::kMsgpack    ? "invalid_msgpack"
+           : traits.body_type == BodyType::kProtobuf ? "invalid_protobuf"
+                                                     : "invalid_json";
+  }
+  std::string FaultText(JsonFault fault, size_t at) const {
+    if (!binary()) return DetailOf(fault, at);
+    return (traits.body_type == BodyType::kMsgpack ? "not MessagePack at byte "
+                                                   : "not an OTLP request at byte ") +
+           std::to_string(at);
   }
   Answer Count() {
     if (++records <= options.limits.records_max) return Answer::kTaken;
@@ -124,15 +148,17 @@ struct Decoder::Impl : RecordHandler {
 
   JsonScanner scanner, inner;
   Redactor redactor;
-  Arena arena{[this](size_t bytes) { return Admit(out.bytes + bytes); }};
+  Arena arena{[this](size_t bytes) { return Admit(out.bytes + made_bytes + bytes); }};
   const Redactor::Pay pays = [this](size_t bytes) { return arena.Pay(bytes); };
   FreshIds fresh;
   RecordContext context;
 
   // Of the request at work.
   const Incoming* in = nullptr;
-  BodyType body_type = BodyType::kAny;
-  bool on_audit = false, on_events = false;
+  RequestTraits traits;
+  std::string made;       // a record made of a body that is not JSON
+  size_t made_bytes = 0;  // what that may take
+  size_t offset = 0;
   Decoded out;
   size_t records = 0;   // seen, good or bad
   size_t readable = 0;  // of these JSON, or bad for another reason than syntax
@@ -147,8 +173,7 @@ struct Decoder::Impl : RecordHandler {
 
 void Decoder::Impl::Begin(const Incoming& request) {
   in = &request;
-  on_audit = request.path == "/audit";
-  on_events = request.path == "/events";
+  offset = made_bytes = 0;
   out = Decoded{};
   out.quarantine = quarantine_stream;
   records = readable = 0;
@@ -159,10 +184,11 @@ void Decoder::Impl::Begin(const Incoming& request) {
   secrets.reset();
   arena.Reset();
   context.cluster = options.cluster;
-  context.mutated_is_admission = options.mutated_is_admission;
+  context.mutated_is_admission = request.mutated_is_admission;
   context.arena = &arena;
   context.inner = &inner;
   context.depth_max = options.limits.depth_max;
+  context.received = request.received;
 }
 
 tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
@@ -172,6 +198,7 @@ tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
   // Nothing of a refused request stays, and little of any.
   out = Decoded{};
   arena.Reset();
+  std::string().swap(made);
   scanner.Trim();
   inner.Trim();
   redactor.Trim();
@@ -217,22 +244,33 @@ bool Decoder::Impl::Keep(Event event) {
 
 tl::expected<Decoded, Refusal> Decoder::Impl::DecodeRecords(std::vector<Event>* quarantine) {
   const Incoming& request = *in;
-  body_type = BodyTypeOf(request.content_type);
+  traits = TraitsOf(request.path, BodyTypeOf(request.content_type));
+  const bool otlp = request.path == "/v1/logs";
+  if (otlp && traits.body_type != BodyType::kRefused) traits.body_type = BodyType::kOtlpJson;
+  if (otlp && IsProtobufType(request.content_type)) traits.body_type = BodyType::kProtobuf;
   const bool cloud_events =
-      body_type == BodyType::kCloudEvent || body_type == BodyType::kCloudEventBatch;
-  if (!cloud_events && HasHeader(request, "ce-specversion")) return DecodeBinary(quarantine);
-  if (body_type == BodyType::kRefused) {
-    return tl::unexpected(Refusal{
-        415, "unsupported_media_type",
-        "This path takes JSON, JSON lines and CloudEvents in JSON, all of them in UTF-8.", -1});
+      traits.body_type == BodyType::kCloudEvent || traits.body_type == BodyType::kCloudEventBatch;
+  if (!cloud_events && !otlp && HasHeader(request, "ce-specversion")) {
+    return DecodeBinary(quarantine);
   }
-  const size_t first = request.body.find_first_not_of(
-      " \t\r\n\x1E", request.body.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+  if (traits.body_type == BodyType::kRefused) {
+    return tl::unexpected(Refusal{415, "unsupported_media_type",
+                                  otlp ? "This path takes OTLP as protobuf and as JSON."
+                                       : "This path takes JSON, JSON lines, MessagePack and "
+                                         "CloudEvents in JSON, all of them in UTF-8.",
+                                  -1});
+  }
+  size_t first = request.body.find_first_not_of(" \t\r\n\x1E",
+                                                request.body.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+  if (binary()) first = request.body.empty() ? std::string_view::npos : 0;
   if (first == std::string_view::npos) {
+    if (traits.body_type == BodyType::kProtobuf) return std::move(out);  // a request of nothing
     return tl::unexpected(Refusal{400, "empty_body", "The body is empty.", 0});
   }
-  const bool framed = SplitRecords(
-      request.body, {.bare_items = body_type == BodyType::kAny && (on_audit || on_events)}, this);
+  if (request.path == "/falco" && request.body[first] != '{' && request.body[first] != '[') {
+    traits.body_type = BodyType::kText;
+  }
+  const bool framed = SplitBody();
   if (overrun) {
     return tl::unexpected(Refusal{
         413, "too_many_records",
@@ -242,17 +280,66 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeRecords(std::vector<Event>* 
   if (Over()) return RefuseStarved();
   if (readable == 0 && (records > 0 || !framed)) {
     const size_t fault = first_fault.value_or(first);
-    const std::string detail = DetailOf(JsonFault::kSyntax, fault);
+    const std::string detail = FaultText(JsonFault::kSyntax, fault);
     return RefuseWhole({.record = request.body,
                         .path = request.path,
                         .producer = {},
-                        .reason = "invalid_json",
+                        .reason = syntax_reason(),
                         .detail = detail,
                         .record_offset = 0,
                         .fault_offset = fault},
-                       "invalid_json", quarantine);
+                       syntax_reason(), quarantine);
   }
   return std::move(out);
+}
+
+// True if what was seen is whole even without records.
+bool Decoder::Impl::SplitBody() {
+  const TranscodeLimits limits{.depth_max = options.limits.depth_max,
+                               .record_bytes_max = options.limits.record_bytes_max,
+                               .pay = [this](size_t bytes) {
+                                 made_bytes = bytes;
+                                 return bytes <= Arena::kFreeBytes || Admit(out.bytes + bytes);
+                               }};
+  switch (traits.body_type) {
+    case BodyType::kMsgpack: SplitMsgpack(in->body, limits, &made, this); return false;
+    case BodyType::kProtobuf: return SplitOtlpProtobuf(in->body, limits, &made, this);
+    case BodyType::kOtlpJson: {
+      // Values are deeper there than what they stand for: each level of an AnyValue is four.
+      if (!MayScan(in->body)) return true;
+      const JsonResult scan = scanner.Scan(in->body, 4 * options.limits.depth_max);
+      if (!scan || scan.kind != JsonKind::kObject) {
+        first_fault = scan.offset;
+        return false;
+      }
+      return SplitOtlpJson(in->body, limits, &made, this);
+    }
+    case BodyType::kText: return SplitTextLines();
+    default:
+      return SplitRecords(in->body,
+                          {.bare_items = traits.body_type == BodyType::kAny &&
+                                         (traits.on_audit || traits.on_events)},
+                          this);
+  }
+}
+
+// Each line is an alert's text: as JSON it is the member that Falco's own JSON has it in.
+bool Decoder::Impl::SplitTextLines() {
+  std::string_view rest = in->body;
+  while (!rest.empty()) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    OffsetOf(line);
+    made_bytes = 6 * line.size() + 16;  // at worst each byte becomes six
+    if (made_bytes > Arena::kFreeBytes && !Admit(out.bytes + made_bytes)) return true;
+    made.assign("{\"output\":");
+    AppendJsonString(line, &made);
+    made += '}';
+    if (Record(made, ListKind::kNone) == Answer::kStop) break;
+  }
+  return true;
 }
 
 tl::unexpected<Refusal> Decoder::Impl::RefuseWhole(const QuarantineNote& note,
@@ -337,11 +424,20 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
     return Quarantine(text, {"too_large", "the record is larger than allowed"}, OffsetOf(text), {});
   }
   if (!MayScan(text)) return Answer::kStop;
-  const JsonResult scan = scanner.Scan(text, options.limits.depth_max);
+  JsonResult scan = scanner.Scan(text, options.limits.depth_max);
   // Bytes that do not even begin like JSON are none, whatever else is wrong with them.
   const bool begins = text.front() == '{' || text.front() == '[' || text.front() == '"';
   if (scan.fault == JsonFault::kSyntax || (scan.fault == JsonFault::kUtf8 && !begins)) {
-    return Answer::kUnreadable;
+    // Numbers that JSON does not have cost the record no more than themselves.
+    const auto mended = traits.on_fluent_bit && scan.fault == JsonFault::kSyntax
+                            ? MendedNumbers(context, text)
+                            : std::optional<std::string_view>();
+    if (Over()) return Answer::kStop;
+    if (!mended || !MayScan(*mended)) return Over() ? Answer::kStop : Answer::kUnreadable;
+    OffsetOf(text);
+    text = *mended;
+    scan = scanner.Scan(text, options.limits.depth_max);
+    if (scan.fault == JsonFault::kSyntax) return Answer::kUnreadable;
   }
   ++readable;
   if (!scan) {
@@ -352,6 +448,12 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
     return Quarantine(text, {"not_an_object", "a record must be a JSON object"}, OffsetOf(text),
                       {});
   }
+  OffsetOf(text);
+  if (const auto line = RecordInLogLine(context, scanner.members())) {
+    text = *line;
+    if (!MayScan(text) || !scanner.Scan(text, options.limits.depth_max)) return Answer::kStop;
+  }
+  if (Over()) return Answer::kStop;
   // From here on nobody sees what was hidden.
   const auto clean = Redacted(text, true);
   if (!clean) return Answer::kStop;
@@ -373,7 +475,8 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
   if (ignored) return Answer::kTaken;
   // A large copy is not made before it is paid for.
   const bool kept =
-      Admit(out.bytes + arena.bytes() + view.data.size()) && Keep(Seal(&view, *clean));
+      Admit(out.bytes + made_bytes + arena.bytes() + view.data.size()) &&
+      Keep(Seal(&view, *clean));
   return kept ? Answer::kTaken : Answer::kStop;
 }
 
@@ -383,7 +486,7 @@ RecordHandler::Answer Decoder::Impl::Unreadable(std::string_view text) {
   const size_t begin = OffsetOf(text);
   JsonFault fault = JsonFault::kSyntax;
   size_t at = begin;
-  if (text.size() <= options.limits.record_bytes_max) {
+  if (text.size() <= options.limits.record_bytes_max && !binary()) {
     if (!MayScan(text)) return Answer::kStop;
     const JsonResult scan = scanner.Scan(text, options.limits.depth_max);
     if (!scan) {
@@ -393,7 +496,8 @@ RecordHandler::Answer Decoder::Impl::Unreadable(std::string_view text) {
   }
   if (!first_fault) first_fault = at;
   return Quarantine(text,
-                    {ReasonOf(fault), text.empty() ? "a list ends too early" : DetailOf(fault, at)},
+                    {binary() ? syntax_reason() : ReasonOf(fault),
+                     text.empty() ? "a list ends too early" : FaultText(fault, at)},
                     at, {});
 }
 
@@ -402,91 +506,13 @@ std::optional<Rejected> Decoder::Impl::Understand(std::string_view text, ListKin
   view->data = text;
   view->json = true;
   view->content_type = "application/json";
-  return FillByShape(scanner.members(), text, list, view, ignored);
-}
-
-std::optional<Rejected> Decoder::Impl::FillByShape(const std::vector<JsonMember>& members,
-                                                   std::string_view text, ListKind list,
-                                                   EventView* view, bool* ignored) {
-  const ShapeMarks marks = LookAt(members);
-  const bool cloud_event =
-      body_type == BodyType::kCloudEvent || body_type == BodyType::kCloudEventBatch;
-  if (cloud_event) {
-    view->producer = "cloudevents";
-    return FillCloudEvent(context, members, view);
-  }
-  // The path's own producer first, then by shape.
-  if (marks.IsEvent() && on_events && !marks.specversion) {
-    view->producer = "k8s-event";
-    return FillK8sEvent(context, members, text, view);
-  }
-  if (marks.IsAudit()) {
-    view->producer = "k8s-audit";
-    return FillK8sAudit(context, members, view);
-  }
-  if (marks.specversion) {
-    view->producer = "cloudevents";
-    return FillCloudEvent(context, members, view);
-  }
-  const bool event_kind = marks.IsEventKind();
-  if (marks.IsEvent()) {
-    EventView event = *view;
-    if (auto rejected = FillK8sEvent(context, members, text, &event)) {
-      if (on_events || on_audit || list == ListKind::kEvent || event_kind ||
-          rejected->reason != "missing_field") {
-        view->producer = "k8s-event";
-        return rejected;
-      }
-    } else {
-      *view = event;
-      return std::nullopt;
-    }
-  }
-  if (marks.IsWatchFrame()) return FillFrame(marks, text, view, ignored);
-  const bool audit_kind = marks.kind == "Event" && marks.api_version.starts_with("audit.k8s.io");
-  if (on_audit || list == ListKind::kAudit || audit_kind) {
-    view->producer = "k8s-audit";
-    return Rejected{"missing_field", "an audit event needs an auditID and a stage"};
-  }
-  if (list == ListKind::kEvent || event_kind) {
-    view->producer = "k8s-event";
-    return Rejected{"missing_field", "an Event needs involvedObject or regarding"};
-  }
-  if (marks.kind == "EventList" && !marks.items) {
-    const bool audit = marks.api_version.starts_with("audit.k8s.io");
-    view->producer = audit ? "k8s-audit" : "k8s-event";
-    return Rejected{"missing_field", "an EventList needs an array of items"};
-  }
-  FillJson(context, members, text, view);
-  return std::nullopt;
-}
-
-// {"type":"ADDED","object":{…}}: the object is the record. A bookmark is no news.
-std::optional<Rejected> Decoder::Impl::FillFrame(const ShapeMarks& marks, std::string_view text,
-                                                 EventView* view, bool* ignored) {
-  if (marks.type == "BOOKMARK") {
-    *ignored = true;
-    return std::nullopt;
-  }
-  if (marks.type == "ADDED" || marks.type == "MODIFIED") {
-    const std::string_view object = marks.object->value;
-    if (scanner.Scan(object, options.limits.depth_max)) {
-      const ShapeMarks inside = LookAt(scanner.members());
-      if (!inside.IsWatchFrame() && (inside.IsEvent() || inside.IsAudit())) {
-        view->data = object;
-        return FillByShape(scanner.members(), object, ListKind::kNone, view, ignored);
-      }
-    }
-    scanner.Scan(text, options.limits.depth_max);
-  }
-  FillJson(context, scanner.members(), text, view);
-  return std::nullopt;
+  return Recognise(context, traits, &scanner, text, list, view, ignored);
 }
 
 RecordHandler::Answer Decoder::Impl::Quarantine(std::string_view text, const Rejected& rejected,
                                                 size_t fault, std::string_view producer) {
   if (Count() == Answer::kStop) return Answer::kStop;
-  if (producer.empty() && on_audit) producer = "k8s-audit";
+  if (producer.empty() && traits.on_audit) producer = "k8s-audit";
   if (!Keep(QuarantineEvent({.record = text,
                              .path = in->path,
                              .producer = producer,
@@ -521,6 +547,19 @@ StreamId Decoder::Impl::StreamFor(std::string_view category) const {
   return default_stream;
 }
 
+void Decoder::Impl::Reclassify(EventView* view, StreamId* stream) const {
+  view->origin = in->origin;
+  const auto own = (*in->classifier)(*view);
+  if (!own) return;
+  if (!own->category.empty()) {
+    view->category = own->category;
+    view->subcategory = own->subcategory;
+    *stream = StreamFor(view->category);
+  }
+  if (own->severity) view->severity = *own->severity;
+  if (!own->stream.empty()) *stream = options.stream(own->stream);
+}
+
 Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
   // By whatever way a record came here.
   if (!std::exchange(redacted, false)) {
@@ -539,7 +578,9 @@ Event Decoder::Impl::Seal(EventView* view, std::string_view record) {
         &EventView::content_type}) {
     view->*field = Cut(view->*field);
   }
-  return MakeEvent(*view, StreamFor(view->category));
+  StreamId stream = StreamFor(view->category);
+  if (in->classifier != nullptr && *in->classifier) Reclassify(view, &stream);
+  return MakeEvent(*view, stream);
 }
 
 Decoder::Decoder(DecodeOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

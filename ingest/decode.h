@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,17 @@
 
 namespace spool {
 
+// What an operator's own rules give an event; what is empty is not given. Views live as long as the
+// rules.
+struct OwnClass {
+  std::string_view category, subcategory;
+  std::optional<Severity> severity;
+  std::string_view stream;
+};
+// The first rule that fits an event that is known but for its stream; none: the built-in rules
+// stay. Any thread.
+using Classifier = std::function<std::optional<OwnClass>(const EventView&)>;
+
 // What the request says beside its body.
 struct Incoming {
   std::string_view path;          // "/v1/events", "/audit", ...
@@ -26,6 +38,12 @@ struct Incoming {
   const std::vector<std::pair<std::string, std::string>>* headers = nullptr;
   std::string_view body;
   SystemTime received;
+  // What applies to this request: the name of its source, the operator's rules (may be null or
+  // empty), and whether a request that a webhook changed counts as admission/mutating. In a mesh
+  // nearly every pod is changed.
+  std::string_view origin;
+  const Classifier* classifier = nullptr;
+  bool mutated_is_admission = true;
   // Asked before the events of this request hold that many bytes of memory in all; may be empty.
   // Any answer but kYes refuses the request.
   enum class Admission { kYes, kNotNow, kNever };
@@ -33,17 +51,16 @@ struct Incoming {
 };
 
 struct DecodeLimits {
-  size_t records_max = 10'000;  // in one request; beyond it the request is refused
-  size_t depth_max = 64;        // JSON nesting of one record; deeper ones are quarantined
+  // In one request; beyond it the request is refused. A chunk of Fluent Bit's is 2 MB of records
+  // that may be very small, and would be thrown away.
+  size_t records_max = 131'072;
+  size_t depth_max = 64;  // JSON nesting of one record; deeper ones are quarantined
   size_t record_bytes_max = size_t{16} << 20;  // larger ones are quarantined
 };
 
 struct DecodeOptions {
   std::string cluster;  // config's cluster.name; may be empty
   DecodeLimits limits;
-  // Whether a request that a webhook changed counts as admission/mutating. In a mesh nearly every
-  // pod is changed.
-  bool mutated_is_admission = true;
   // What of a record is hidden before anything else looks at it; empty: all default rules.
   std::shared_ptr<const Redaction> redaction;
   // Whether what goes to quarantine is kept as it came, secrets and all.

@@ -70,6 +70,7 @@ struct RecordContext {
   Arena* arena = nullptr;
   JsonScanner* inner = nullptr;  // for JSON inside the record; the outer view stays whole
   size_t depth_max = 64;
+  SystemTime received;  // the request
 
   // Scans with `inner`; also false when there is no memory for it.
   bool ScanInner(std::string_view text) const;
@@ -85,6 +86,7 @@ struct RecordContext {
 std::optional<Rejected> FillK8sEvent(const RecordContext& context,
                                      const std::vector<JsonMember>& members, std::string_view text,
                                      EventView* view);
+// `view->data` is the record.
 std::optional<Rejected> FillK8sAudit(const RecordContext& context,
                                      const std::vector<JsonMember>& members, EventView* view);
 // Structured mode: sets `data`, `json` and `content_type` too.
@@ -94,6 +96,9 @@ std::optional<Rejected> FillCloudEvent(const RecordContext& context,
 std::optional<Rejected> FillCloudEventHeaders(
     const RecordContext& context, const std::vector<std::pair<std::string, std::string>>& headers,
     EventView* view);
+// One log record as ingest/otlp.h makes it.
+void FillOtlp(const RecordContext& context, const std::vector<JsonMember>& members,
+              std::string_view text, EventView* view);
 void FillJson(const RecordContext& context, const std::vector<JsonMember>& members,
               std::string_view text, EventView* view);
 

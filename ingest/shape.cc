@@ -74,14 +74,19 @@ BodyType BodyTypeOf(std::string_view content_type) {
   for (const std::string_view prefix : {"multipart/", "image/", "audio/", "video/"}) {
     if (type.starts_with(prefix)) return BodyType::kRefused;
   }
+  if (type == "application/msgpack" || type == "application/x-msgpack") return BodyType::kMsgpack;
   for (const std::string_view name :
        {"application/x-protobuf", "application/protobuf", "application/vnd.google.protobuf",
-        "application/vnd.kubernetes.protobuf", "application/msgpack", "application/x-msgpack",
-        "application/avro", "avro/binary", "application/cbor", "application/xml", "text/xml",
-        "text/html"}) {
+        "application/vnd.kubernetes.protobuf", "application/avro", "avro/binary",
+        "application/cbor", "application/xml", "text/xml", "text/html"}) {
     if (type == name) return BodyType::kRefused;
   }
   return BodyType::kAny;
+}
+
+bool IsProtobufType(std::string_view content_type) {
+  const std::string type = MediaType(content_type);
+  return type == "application/x-protobuf" || type == "application/protobuf";
 }
 
 bool IsForeignCharset(std::string_view content_type) {

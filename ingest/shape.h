@@ -29,8 +29,19 @@ ShapeMarks LookAt(const std::vector<JsonMember>& members);
 
 // How a request's Content-Type says to read its body. Refused are types that are not JSON, and
 // character sets in which JSON cannot be read.
-enum class BodyType { kAny, kCloudEvent, kCloudEventBatch, kRefused };
+enum class BodyType {
+  kAny,
+  kCloudEvent,
+  kCloudEventBatch,
+  kMsgpack,   // Fluent Bit's
+  kOtlpJson,  // on OTLP's own path
+  kProtobuf,  // there, too; refused anywhere else
+  kText,      // Falco's lines, on its path, where they are no JSON
+  kRefused
+};
 BodyType BodyTypeOf(std::string_view content_type);
+// application/x-protobuf and its other names, with or without parameters.
+bool IsProtobufType(std::string_view content_type);
 
 // application/json, text/json, anything+json, with or without parameters.
 bool IsJsonType(std::string_view content_type);

@@ -47,6 +47,7 @@ struct SourceStatus {
   std::vector<StreamCounts> streams;  // the same three, by stream; those with events
   uint64_t bytes = 0;
   Refusals refused;
+  uint64_t lost = 0;  // of admission requests, which are let pass whether they can be stored or not
   std::optional<SystemTime> last_event;
 };
 

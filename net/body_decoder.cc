@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/assert.h"
+#include "net/snappy_decoder.h"
 
 namespace spool::net {
 namespace {
@@ -172,6 +173,7 @@ class ZstdDecoder final : public BodyDecoder {
 std::unique_ptr<BodyDecoder> BodyDecoder::Create(Coding coding) {
   SPOOL_ASSERT(coding != Coding::kIdentity);
   if (coding == Coding::kGzip) return std::make_unique<GzipDecoder>();
+  if (coding == Coding::kSnappy) return std::make_unique<SnappyDecoder>();
   return std::make_unique<ZstdDecoder>();
 }
 

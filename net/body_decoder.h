@@ -7,7 +7,7 @@
 
 namespace spool::net {
 
-enum class Coding { kIdentity, kGzip, kZstd };
+enum class Coding { kIdentity, kGzip, kZstd, kSnappy };
 
 // One body. One thread.
 class BodyDecoder {
@@ -34,7 +34,8 @@ class BodyDecoder {
   // True when what was fed so far is whole: nothing is missing at the end.
   virtual bool Complete() const = 0;
 
-  // gzip (several members are one body) or zstd (several frames are one body).
+  // gzip (several members are one body), zstd (several frames are one body), or snappy's raw
+  // format.
   static std::unique_ptr<BodyDecoder> Create(Coding coding);
 };
 

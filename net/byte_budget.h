@@ -18,6 +18,7 @@ enum class Claim {
   kHead,        // half: heads that do not end leave room for bodies
   kLargeBody,   // may have half of the budget or, if that is more, the largest body; one at a time
   kBody,        // three quarters
+  kUrgentBody,  // seven eighths: of one whose sender will not send it again
   kMade,        // all: what a handler makes of a body that is there
   kMadeOfLarge  // all or, if that is more, twice the largest body and some: the same of a large one
 };
@@ -61,6 +62,7 @@ class ByteBudget {
       case Claim::kLargeBody:
         return body_max_ > bytes_max_ / 2 ? body_max_ + kDecoderBytes : bytes_max_ / 2;
       case Claim::kBody: return bytes_max_ - bytes_max_ / 4;
+      case Claim::kUrgentBody: return bytes_max_ - bytes_max_ / 8;
       case Claim::kMade: break;
       case Claim::kMadeOfLarge:
         return body_max_ > bytes_max_ / 2 ? std::max(bytes_max_, 2 * body_max_ + kMadeBytes)

@@ -248,10 +248,12 @@ std::optional<HttpResponse> CheckExpectAndCoding(const HeadParser& parser, Reque
     head->coding = Coding::kGzip;
   } else if (one && EqualsIgnoringCase(coding, "zstd")) {
     head->coding = Coding::kZstd;
+  } else if (one && EqualsIgnoringCase(coding, "snappy")) {
+    head->coding = Coding::kSnappy;
   } else {
-    HttpResponse refusal =
-        Problem(415, "unsupported_encoding", "Content-Encoding may be gzip, zstd or identity.");
-    refusal.headers.emplace_back("Accept-Encoding", "gzip, zstd, identity");
+    HttpResponse refusal = Problem(415, "unsupported_encoding",
+                                   "Content-Encoding may be gzip, zstd, snappy or identity.");
+    refusal.headers.emplace_back("Accept-Encoding", "gzip, zstd, snappy, identity");
     return refusal;
   }
   return std::nullopt;

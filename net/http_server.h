@@ -48,7 +48,7 @@ struct HttpRequest {
   std::string query;   // raw, without '?'
   std::vector<std::pair<std::string, std::string>>
       headers;       // names in lower case, as sent in order
-  std::string body;  // already decompressed (Content-Encoding gzip, zstd, identity)
+  std::string body;  // already decompressed (Content-Encoding gzip, zstd, snappy)
   std::string peer;  // "127.0.0.1:41234"
   std::shared_ptr<const TlsClient> client;  // its certificate, verified; null without one
 
@@ -98,6 +98,10 @@ using HttpHandler = std::function<void(HttpRequest&&, HttpResponder)>;
 // what nobody may send takes no memory from those who may. Called and bound as a handler is.
 using HttpAdmission = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
 
+// Whether a request is of a sender that will not send it again: when memory is scarce it is the
+// last to be refused. Called and bound as a handler is.
+using HttpUrgency = std::function<bool(const HttpRequest&)>;
+
 struct HttpServerOptions {
   std::string name;     // of its threads, at most 12 characters
   std::string address;  // "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080"; port 0 takes a free one
@@ -107,6 +111,7 @@ struct HttpServerOptions {
   std::shared_ptr<ByteBudget> budget;
   std::optional<TlsFiles> tls;  // plain TCP without
   HttpAdmission admit;          // may be empty
+  HttpUrgency urgent;           // may be empty
 };
 
 struct HttpServerStats {

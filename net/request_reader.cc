@@ -37,10 +37,11 @@ RequestReader::RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudge
       waiting_permit_(budget_) {}
 
 void RequestReader::Introduce(std::string peer, std::shared_ptr<const TlsClient> client,
-                              const HttpAdmission& admit) {
+                              const HttpAdmission& admit, const HttpUrgency& urgent) {
   peer_ = std::move(peer);
   client_ = std::move(client);
   admit_ = admit ? &admit : nullptr;
+  urgent_ = urgent ? &urgent : nullptr;
 }
 
 size_t RequestReader::ReadHint() const {
@@ -127,6 +128,7 @@ RequestReader::State RequestReader::ReadHead(std::string_view* in) {
   head_.request.client = client_;
   if (admit_ != nullptr) refusal = (*admit_)(head_.request);
   if (refusal) return Refuse(*std::move(refusal));
+  is_urgent_ = urgent_ != nullptr && (*urgent_)(head_.request);
   const State state = BeginBody();
   if (state == State::kContinue && !in->empty()) return State::kMore;  // the client did not wait
   return state;
@@ -237,7 +239,7 @@ bool RequestReader::TakeEncoded(std::string_view piece) {
     case BodyDecoder::Outcome::kCorrupt:
       return Fail(Problem(400, "bad_request", "The compressed body is damaged."));
     case BodyDecoder::Outcome::kTooLarge:
-      return Fail(Problem(413, "body_too_large", "The zstd window is over 8 MiB."));
+      return Fail(Problem(413, "body_too_large", "The compressed body needs too large a window."));
     case BodyDecoder::Outcome::kRefused:
       if (refusal_) return false;
       break;
@@ -247,7 +249,7 @@ bool RequestReader::TakeEncoded(std::string_view piece) {
 
 bool RequestReader::AdmitDecoder(size_t bytes) {
   // The head of a large body's length need not tell: it is compressed.
-  const Claim claim = permit_.large() ? Claim::kLargeBody : Claim::kBody;
+  const Claim claim = permit_.large() ? Claim::kLargeBody : ClaimOf(0);
   if (bytes > budget_->limit(claim)) return Fail(TooLarge());
   if (!permit_.Grow(room_ + bytes, claim)) {
     return Fail(Problem(503, "overloaded", "Too many bytes of requests are in memory.", -1, 1));
@@ -313,7 +315,7 @@ void RequestReader::Forget() {
   refusal_.reset();
   wire_left_ = wire_read_ = 0;
   room_ = decoder_bytes_ = 0;
-  skipped_empty_line_ = discarding_ = keep_alive_ = head_only_ = false;
+  skipped_empty_line_ = is_urgent_ = discarding_ = keep_alive_ = head_only_ = false;
   whole_ = true;
 }
 

@@ -23,9 +23,9 @@ class RequestReader final : private BodyDecoder::Host {
   RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudget> budget);
 
   // Who sends: told of in each request from now on, and who may send is asked at each head.
-  // `admit` must outlive the reader and may be empty.
+  // `admit` and `urgent` must outlive the reader and may be empty.
   void Introduce(std::string peer, std::shared_ptr<const TlsClient> client,
-                 const HttpAdmission& admit);
+                 const HttpAdmission& admit, const HttpUrgency& urgent);
 
   enum class State {
     kMore,      // give more bytes
@@ -89,12 +89,15 @@ class RequestReader final : private BodyDecoder::Host {
   const size_t body_bytes_max_;
   const size_t large_body_bytes_;  // above it a body needs the large place
   Claim ClaimOf(size_t bytes) const {
-    return bytes > large_body_bytes_ ? Claim::kLargeBody : Claim::kBody;
+    return bytes > large_body_bytes_ ? Claim::kLargeBody
+           : is_urgent_              ? Claim::kUrgentBody
+                                     : Claim::kBody;
   }
 
   std::string peer_;
   std::shared_ptr<const TlsClient> client_;
   const HttpAdmission* admit_ = nullptr;
+  const HttpUrgency* urgent_ = nullptr;
   std::string in_;  // bytes that wait for more, or for the next request
   Phase phase_ = Phase::kIdle;
   HeadScanner scanner_;
@@ -110,6 +113,7 @@ class RequestReader final : private BodyDecoder::Host {
   size_t room_ = 0;         // body bytes the permit pays for
   size_t decoder_bytes_ = 0;
   bool skipped_empty_line_ = false;
+  bool is_urgent_ = false;
   bool discarding_ = false;  // refused, but the rest can be read over to keep the connection
   bool keep_alive_ = false;
   bool head_only_ = false;

@@ -82,7 +82,19 @@ std::vector<Candidate> Fixed(Of of) {
     case Of::kCategories: return {{"infrastructure", ""}, {"security", ""}, {"admission", ""}};
     case Of::kClocks: return {{"accept-time", "when spoold took it"}, {"event-time", "its own"}};
     case Of::kSorts: return {{"lag", ""}, {"rate", ""}, {"dead", ""}, {"name", ""}};
-    case Of::kPaths: return {{"/v1/events", ""}, {"/events", ""}, {"/audit", ""}};
+    case Of::kPaths:
+      return {{"/v1/events", ""},
+              {"/events", ""},
+              {"/audit", ""},
+              {"/webhook", ""},
+              {"/botkube", ""},
+              {"/falco", ""},
+              {"/gatekeeper", ""},
+              {"/kubearmor", ""},
+              {"/fluentbit", ""},
+              {"/v1/logs", ""},
+              {"/admission/validating", ""},
+              {"/admission/mutating", ""}};
     case Of::kShells: return {{"bash", ""}, {"zsh", ""}, {"fish", ""}};
     default: return {};
   }

@@ -1,11 +1,11 @@
 // CloudEvents 1.0: one in JSON (structured, and each of a batch), or one in headers (binary).
 #include <algorithm>
-#include <charconv>
 
 #include "base/time_text.h"
 #include "ingest/classify.h"
 #include "ingest/identity.h"
 #include "ingest/json_text.h"
+#include "ingest/known_shapes.h"
 #include "ingest/record.h"
 #include "ingest/shape.h"
 
@@ -106,12 +106,6 @@ void Apply(const RecordContext& context, const Attributes& a, EventView* view) {
   }
 }
 
-Severity FalcoSeverity(std::string_view priority) {
-  const std::string word = AsciiLower(priority);
-  if (word == "informational") return Severity::kInfo;
-  return ParseSeverity(word).value_or(Severity::kInfo);
-}
-
 // Looks into data for a shape that has rules of its own.
 void ApplyData(const RecordContext& context, EventView* view) {
   if (!view->json || !view->data.starts_with('{')) return;
@@ -119,36 +113,22 @@ void ApplyData(const RecordContext& context, EventView* view) {
   // FillK8sEvent scans once more, so the members are kept aside.
   const std::vector<JsonMember> members = context.inner->members();
   const ShapeMarks marks = LookAt(members);
+  const KnownShape known = KnownShapeOf(members, {});
   EventView inside;
   inside.time = {};
-  std::string_view falco_source, falco_rule, falco_priority, kind, api_version;
+  inside.data = view->data;
   if (marks.IsAudit() && !FillK8sAudit(context, members, &inside)) {
   } else if (marks.IsEvent() && !FillK8sEvent(context, members, view->data, &inside)) {
+  } else if (view->type == "falco.rule.output.v1") {
+    FillFalco(context, members, view->data, &inside);
+    view->producer = "falcosidekick";  // Falco itself sends no CloudEvents
+  } else if (view->type == "KUBERNETES_TOPOLOGY_CHANGE") {
+    FillKubewatchChange(context, members, &inside);
+    view->producer = inside.producer;
+  } else if (known != KnownShape::kNone) {
+    FillKnown(known, context, members, view->data, {}, &inside);
+    view->producer = inside.producer;
   } else {
-    for (const JsonMember& m : members) {
-      if (m.depth != 1) continue;
-      if (m.key == "source")
-        falco_source = context.Text(m);
-      else if (m.key == "rule")
-        falco_rule = context.Text(m);
-      else if (m.key == "priority")
-        falco_priority = context.Text(m);
-      else if (m.key == "kind")
-        kind = context.Text(m);
-      else if (m.key == "apiVersion")
-        api_version = context.Text(m);
-    }
-    Category category;
-    if (view->type == "falco.rule.output.v1") {
-      category = ClassifyFalco(falco_source, falco_rule);
-      view->reason = falco_rule;
-      view->severity = FalcoSeverity(falco_priority);
-    } else if (view->type == "KUBERNETES_TOPOLOGY_CHANGE") {
-      category = ClassifyKind(GroupOf(api_version), kind);
-      view->kind = kind;
-    }
-    view->category = category.category;
-    view->subcategory = category.subcategory;
     return;
   }
   view->category = inside.category;
@@ -172,7 +152,10 @@ std::optional<Rejected> Finish(const RecordContext& context, const Attributes& a
   }
   view->extensions = extensions->text();
   ApplyData(context, view);
-  view->id = IdentityOf("cloudevent", {a.source, a.id});
+  // Kubewatch counts its ids from each start's second, and has the same source in every cluster.
+  view->id = view->producer == "kubewatch"
+                 ? IdentityOf("kubewatch-event", {context.cluster, a.source, a.id, view->data})
+                 : IdentityOf("cloudevent", {a.source, a.id});
   return std::nullopt;
 }
 

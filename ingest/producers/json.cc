@@ -1,10 +1,8 @@
 // Any other JSON object. What it says of its own time and weight is taken; the rest is its data.
-#include <charconv>
-#include <cmath>
+#include <initializer_list>
 
-#include "base/time_text.h"
+#include "ingest/fields.h"
 #include "ingest/identity.h"
-#include "ingest/json_text.h"
 #include "ingest/record.h"
 
 namespace spool {
@@ -25,21 +23,9 @@ bool IsTimeKey(std::string_view key) {
   return IsOneOf(key, {"time", "timestamp", "@timestamp", "date", "ts", "eventTime"});
 }
 
-// RFC 3339, or a number of seconds or milliseconds of this century.
 std::optional<SystemTime> TimeOf(const RecordContext& context, const JsonMember& m) {
-  if (m.kind == JsonKind::kString) {
-    const std::string_view text = context.Text(m);
-    if (text.starts_with("0001-")) return std::nullopt;
-    return ParseRfc3339(text);
-  }
-  if (m.kind != JsonKind::kNumber) return std::nullopt;
-  double value = 0;
-  const auto [end, error] = std::from_chars(m.value.data(), m.value.data() + m.value.size(), value);
-  if (error != std::errc{} || end != m.value.data() + m.value.size()) return std::nullopt;
-  constexpr double kFirst = 946'684'800, kEnd = 4'102'444'800;  // years 2000 to 2100
-  if (value >= kFirst && value < kEnd) return FromMicros(std::llround(value * 1e6));
-  if (value >= kFirst * 1e3 && value < kEnd * 1e3) return FromMicros(std::llround(value * 1e3));
-  return std::nullopt;
+  if (m.kind == JsonKind::kString) return LooseTime(context.Text(m));
+  return m.kind == JsonKind::kNumber ? EpochTime(m.value) : std::nullopt;
 }
 
 }  // namespace

@@ -125,9 +125,10 @@ std::optional<Rejected> FillK8sAudit(const RecordContext& context,
   view->subcategory = verdict.category.subcategory;
   view->severity = AuditSeverity(f.facts, verdict);
   if (const auto time = TimeOf(f)) view->time = *time;
-  // The caller of the API may choose the auditID, so it names nothing by itself.
-  view->id = IdentityOf(
-      "audit", {context.cluster, f.audit_id, f.stage, f.received, f.user, f.request_uri, f.verb});
+  // The caller of the API may choose the auditID, and who may write logs all the rest: what is to
+  // pass for a repeat must be the same to the last byte, or one request could hide another.
+  view->id = IdentityOf("audit", {context.cluster, f.audit_id, f.stage, f.received, f.user,
+                                  f.request_uri, f.verb, view->data});
   // A request that went well is no trouble.
   if (verdict.denied || f.facts.code >= 400 || f.stage == "Panic") {
     view->problem_key = IdentityOf("problem", {context.cluster, f.namespace_, view->kind,

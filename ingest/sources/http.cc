@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "ingest/sources/http_answers.h"
 
 namespace spool {
 namespace {
@@ -31,26 +32,9 @@ Answer503 AnswerFor(Code code) {
   }
 }
 
-std::string Bound(Sequence sequence, uint32_t stored) {
-  return stored == 0 ? "null" : ToText(sequence);
-}
-
-// What became of a request's records; the three add up to them.
-struct Tally {
-  uint32_t stored = 0;  // and understood
-  uint32_t duplicates = 0;
-  uint32_t quarantined = 0;
-};
-
-net::HttpResponse Summary(const AppendResult& result, const Tally& tally) {
-  net::HttpResponse response;
-  response.content_type = "application/json";
-  response.body = "{\"stored\":" + std::to_string(tally.stored) +
-                  ",\"duplicates\":" + std::to_string(tally.duplicates) +
-                  ",\"quarantined\":" + std::to_string(tally.quarantined) +
-                  ",\"first\":" + Bound(result.first, result.stored) +
-                  ",\"last\":" + Bound(result.last, result.stored) + "}\n";
-  return response;
+// What these two send with PUT is what they send with POST.
+bool IsPut(const net::HttpRequest& request) {
+  return request.method == "PUT" && (request.path == "/fluentbit" || request.path == "/falco");
 }
 
 net::HttpResponse MethodNotAllowed(std::string allowed) {
@@ -87,6 +71,17 @@ struct HttpSource::Counters {
   std::atomic<uint64_t> full{0}, overload{0}, unavailable{0};  // requests that got a 503
   std::atomic<int64_t> last_event{0};                          // microseconds; 0: none yet
 
+  std::atomic<uint64_t> lost{0};
+
+  // Of what was answered for before it was stored.
+  void Lose(const std::string& source, std::string_view why) {
+    lost.fetch_add(1, std::memory_order_relaxed);
+    static log::Limiter limiter;
+    if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
+      log::Error("An admission request was let pass, and the event of it was lost.",
+                 {{"source", source}, {"reason", why}, {"held_back", held_back}});
+    }
+  }
   // `quarantined` of the request's events were made for `quarantine`.
   Tally Count(const AppendResult& result, StreamId quarantine, uint32_t quarantined) {
     Tally tally;
@@ -102,15 +97,20 @@ struct HttpSource::Counters {
     }
     return tally;
   }
-
-  net::HttpResponse Unavailable(Code code) {
+  // The same of a request whose events were taken in at `now`.
+  Tally Stored(const AppendResult& result, StreamId quarantine, uint32_t quarantined,
+               SystemTime now) {
+    if (result.stored > 0) last_event.store(ToMicros(now), std::memory_order_relaxed);
+    return Count(result, quarantine, quarantined);
+  }
+  net::HttpResponse Unavailable(Code code, const HttpAnswers& answers) {
     (code == Code::kFull   ? full
      : code == Code::kBusy ? overload
                            : unavailable)
         .fetch_add(1, std::memory_order_relaxed);
     const Answer503 answer = AnswerFor(code);
-    return net::Problem(503, answer.code, answer.detail, -1,
-                        code == Code::kFull ? kFullRetryAfterSeconds : kRetryAfterSeconds);
+    return answers.Problem(503, answer.code, answer.detail, -1,
+                           code == Code::kFull ? kFullRetryAfterSeconds : kRetryAfterSeconds);
   }
 };
 
@@ -147,6 +147,8 @@ class HttpSource::Policy {
          std::shared_ptr<Quota> shared_quota)
       : paths(std::move(rules.paths)),
         limits(rules.quota),
+        classifier(std::move(rules.classifier)),
+        mutated_is_admission(rules.mutated_is_admission),
         auth(std::move(made_auth)),
         quota(std::move(shared_quota)) {}
 
@@ -157,12 +159,25 @@ class HttpSource::Policy {
 
   const std::vector<std::string> paths;
   const QuotaLimits limits;
+  const Classifier classifier;
+  const bool mutated_is_admission;
   const std::unique_ptr<const HttpAuth> auth;
   const std::shared_ptr<Quota> quota;
 };
 
 const std::vector<std::string>& HttpSource::KnownPaths() {
-  static const auto* const paths = new std::vector<std::string>{"/v1/events", "/events", "/audit"};
+  static const auto* const paths = new std::vector<std::string>{"/v1/events",
+                                                                "/events",
+                                                                "/audit",
+                                                                "/webhook",
+                                                                "/botkube",
+                                                                "/falco",
+                                                                "/gatekeeper",
+                                                                "/kubearmor",
+                                                                "/fluentbit",
+                                                                "/admission/validating",
+                                                                "/admission/mutating",
+                                                                "/v1/logs"};
   return *paths;
 }
 
@@ -187,7 +202,8 @@ HttpSource::~HttpSource() { Stop(options_.clock->Steady()); }
 Status HttpSource::Start() {
   const std::lock_guard lock(mutex_);
   if (server_) return Fail(Code::kConflict, "source " + options_.name + " is started already");
-  auto policy = Prepare({options_.paths, options_.quota, options_.auth});
+  auto policy = Prepare({options_.paths, options_.quota, options_.auth, options_.classifier,
+                         options_.mutated_is_admission});
   if (!policy) return tl::unexpected(policy.error());
   Use(std::move(*policy));
   net::HttpServerOptions server;
@@ -198,6 +214,7 @@ Status HttpSource::Start() {
   server.budget = options_.budget;
   server.tls = options_.tls;
   server.admit = [this](const net::HttpRequest& request) { return Admit(request); };
+  server.urgent = [](const net::HttpRequest& request) { return NeverRetries(request.path); };
   auto started = net::HttpServer::Start(
       std::move(server), [this](net::HttpRequest&& request, net::HttpResponder responder) {
         Handle(std::move(request), std::move(responder));
@@ -273,6 +290,7 @@ SourceStatus HttpSource::status() const {
   status.refused.full = counters_->full;
   status.refused.overload += counters_->overload;
   status.refused.unavailable += counters_->unavailable;
+  status.lost = counters_->lost;
   if (const int64_t last = counters_->last_event; last != 0) status.last_event = FromMicros(last);
   return status;
 }
@@ -294,8 +312,15 @@ std::optional<net::TlsStatus> HttpSource::tls() const {
 
 tl::expected<Decoded, Refusal> HttpSource::Try(const Incoming& incoming,
                                                std::vector<Event>* quarantine) const {
+  const auto policy = this->policy();
+  Incoming known = incoming;
+  known.origin = options_.name;
+  if (policy) {
+    known.classifier = &policy->classifier;
+    known.mutated_is_admission = policy->mutated_is_admission;
+  }
   auto decoder = decoders_->Take();
-  auto decoded = decoder->Decode(incoming, quarantine);
+  auto decoded = decoder->Decode(known, quarantine);
   decoders_->Return(std::move(decoder));
   return decoded;
 }
@@ -324,16 +349,22 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
   counters_->requests.fetch_add(1, std::memory_order_relaxed);
   counters_->bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
   if (policy()->Serves(request.path)) {
-    if (request.method == "POST") {
-      if (auto inside = gate_->Enter()) {
+    const bool posted = request.method == "POST" || IsPut(request);
+    if (posted) {
+      auto inside = gate_->Enter();
+      if (IsAdmissionPath(request.path) && AdmissionAllowed(request.body)) {
+        Watch(std::move(request), responder, std::move(inside));
+        return;
+      }
+      if (inside) {
         Take(std::move(request), responder, std::move(inside));
         return;
       }
       counters_->unavailable.fetch_add(1, std::memory_order_relaxed);
       const Status ready = options_.ready();
-      responder.Send(net::Problem(503, "not_ready",
-                                  ready ? "No events are taken now." : ready.error().message, -1,
-                                  kRetryAfterSeconds));
+      responder.Send(HttpAnswers(request).Problem(
+          503, "not_ready", ready ? "No events are taken now." : ready.error().message, -1,
+          kRetryAfterSeconds));
       return;
     }
     if (request.path == "/v1/events" && request.method == "OPTIONS") {
@@ -380,31 +411,17 @@ net::HttpResponse HttpSource::Handshake(const net::HttpRequest& request) const {
   return response;
 }
 
-net::HttpResponse HttpSource::OverQuota(const Quota::Refused& refused) {
+void HttpSource::TellOfQuota(const Quota::Refused& refused) const {
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request was refused: the source's quota is used up.",
               {{"source", options_.name}, {"quota", refused.what}, {"held_back", held_back}});
   }
-  return net::Problem(
-      429, "quota_exceeded",
-      "The source's quota of " + std::string(refused.what) + " is used up; nothing was stored.", -1,
-      refused.retry_after);
 }
 
-void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder,
-                      std::shared_ptr<const void> inside) {
-  std::shared_ptr<Quota::Place> place;  // until the answer
-  const auto policy = this->policy();
-  if (policy->limits.any()) {
-    const SteadyTime now = options_.clock->Steady();
-    if (const auto refused = policy->quota->Admit(request.body.size(), now, &place)) {
-      responder.Send(OverQuota(*refused));
-      return;
-    }
-  }
-  const SystemTime now = options_.clock->Now();
-  std::vector<Event> quarantine;
+tl::expected<Decoded, Refusal> HttpSource::Decode(const net::HttpRequest& request, SystemTime now,
+                                                  const net::HttpResponder& responder,
+                                                  std::vector<Event>* quarantine) {
   // Body and events are in memory together, so both are paid for from the same budget.
   const auto admit = [&responder](size_t bytes) {
     switch (responder.Reserve(bytes)) {
@@ -414,6 +431,7 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
     }
     return Incoming::Admission::kNotNow;
   };
+  const auto policy = this->policy();
   auto decoder = decoders_->Take();
   auto decoded = decoder->Decode({.path = request.path,
                                   .content_type = request.Header("content-type"),
@@ -421,43 +439,108 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
                                   .headers = &request.headers,
                                   .body = request.body,
                                   .received = now,
+                                  .origin = options_.name,
+                                  .classifier = &policy->classifier,
+                                  .mutated_is_admission = policy->mutated_is_admission,
                                   .admit = admit},
-                                 &quarantine);
+                                 quarantine);
   decoders_->Return(std::move(decoder));
   if (policy->limits.events_per_second > 0) {
     // Also what is refused for its events has cost the work of a look at them.
     policy->quota->PayEvents(decoded ? decoded->events.size() : 1, options_.clock->Steady());
   }
+  return decoded;
+}
+
+void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& responder,
+                      std::shared_ptr<const void> inside) {
+  const HttpAnswers answers(request);
+  std::shared_ptr<Quota::Place> place;  // until the answer
+  const auto policy = this->policy();
+  if (policy->limits.any()) {
+    const SteadyTime now = options_.clock->Steady();
+    if (const auto refused = policy->quota->Admit(request.body.size(), now, &place)) {
+      TellOfQuota(*refused);
+      responder.Send(answers.Problem(429, "quota_exceeded",
+                                     "The source's quota of " + std::string(refused->what) +
+                                         " is used up; nothing was stored.",
+                                     -1, refused->retry_after));
+      return;
+    }
+  }
+  const SystemTime now = options_.clock->Now();
+  std::vector<Event> quarantine;
+  auto decoded = Decode(request, now, responder, &quarantine);
   const size_t bytes = request.body.size();
   std::string().swap(request.body);
   // The events are held until they are stored and answered for, also while the journal has them.
   responder.ReleaseBody(decoded ? decoded->bytes : 0);
   if (!decoded) {
     place.reset();  // before its answer, or the next request could come before it is free
-    Refuse(decoded.error(), std::move(quarantine), bytes, responder, std::move(inside));
+    Refuse(decoded.error(), std::move(quarantine), bytes, answers, responder, std::move(inside));
     return;
   }
-  const bool tells = request.path == "/v1/events";
   journal_.Append(
       std::move(decoded->events), options_.name,
-      [responder, tells, quarantined = decoded->quarantined, quarantine = decoded->quarantine,
+      [responder, answers, quarantined = decoded->quarantined, quarantine = decoded->quarantine,
        counters = counters_, now, place = std::move(place),
        inside = std::move(inside)](Result<AppendResult> result) mutable {
         place.reset();  // before the answer, as above
         if (!result) {
-          responder.Send(counters->Unavailable(result.error().code));
+          responder.Send(counters->Unavailable(result.error().code, answers));
           return;
         }
-        const Tally tally = counters->Count(*result, quarantine, quarantined);
-        if (result->stored > 0)
-          counters->last_event.store(ToMicros(now), std::memory_order_relaxed);
-        responder.Send(tells ? Summary(*result, tally) : net::HttpResponse{});
+        const Tally tally = counters->Stored(*result, quarantine, quarantined, now);
+        responder.Send(answers.Stored(*result, tally, quarantined));
+      });
+}
+
+// An API server waits for this answer with its user's request in hand, whatever the disk does: so
+// it comes before anything is stored, and what is not stored then is counted as lost.
+void HttpSource::Watch(net::HttpRequest&& request, const net::HttpResponder& responder,
+                       std::shared_ptr<const void> inside) {
+  net::HttpResponse allowed = *AdmissionAllowed(request.body);
+  std::shared_ptr<Quota::Place> place;
+  const auto policy = this->policy();
+  const SystemTime now = options_.clock->Now();
+  std::string why;
+  if (!inside) {
+    const Status ready = options_.ready();
+    why = ready ? "no events are taken now" : ready.error().message;
+  } else if (policy->limits.any()) {
+    const auto refused =
+        policy->quota->Admit(request.body.size(), options_.clock->Steady(), &place);
+    if (refused) why = "the source's quota of " + std::string(refused->what) + " is used up";
+  }
+  if (!why.empty()) {
+    counters_->Lose(options_.name, why);
+    responder.Send(std::move(allowed));
+    return;
+  }
+  std::vector<Event> quarantine;
+  auto decoded = Decode(request, now, responder, &quarantine);
+  responder.Send(std::move(allowed));
+  if (!decoded) {
+    counters_->Lose(options_.name, decoded.error().code);
+    return;
+  }
+  journal_.Append(
+      std::move(decoded->events), options_.name,
+      [quarantined = decoded->quarantined, quarantine = decoded->quarantine, counters = counters_,
+       now, name = options_.name, place = std::move(place),
+       inside = std::move(inside)](const Result<AppendResult>& result) {
+        if (result) {
+          counters->Stored(*result, quarantine, quarantined, now);
+        } else {
+          counters->Lose(name, result.error().message);
+        }
       });
 }
 
 // Also a refusal is told only when what it leaves in quarantine is durable.
 void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
-                        const net::HttpResponder& responder, std::shared_ptr<const void> inside) {
+                        const HttpAnswers& answers, const net::HttpResponder& responder,
+                        std::shared_ptr<const void> inside) {
   static log::Limiter limiter;
   if (uint64_t held_back = 0; limiter.Allow(&held_back)) {
     log::Warn("A request was refused.", {{"source", options_.name},
@@ -467,8 +550,8 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
                                          {"held_back", held_back}});
   }
   net::HttpResponse response =
-      net::Problem(refusal.status, refusal.code, refusal.detail, refusal.offset,
-                   refusal.status == 503 ? kRetryAfterSeconds : 0);
+      answers.Problem(refusal.status, refusal.code, refusal.detail, refusal.offset,
+                      refusal.status == 503 ? kRetryAfterSeconds : 0);
   if (quarantine.empty()) {
     if (refusal.status == 503) counters_->overload.fetch_add(1, std::memory_order_relaxed);
     responder.Send(std::move(response));
@@ -477,10 +560,11 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
   const auto count = static_cast<uint32_t>(quarantine.size());
   const StreamId stream = quarantine.front().stream;
   journal_.Append(std::move(quarantine), options_.name,
-                  [responder, response = std::move(response), count, stream, counters = counters_,
+                  [responder, answers, response = std::move(response), count, stream,
+                   counters = counters_,
                    inside = std::move(inside)](Result<AppendResult> result) mutable {
                     if (!result) {
-                      responder.Send(counters->Unavailable(result.error().code));
+                      responder.Send(counters->Unavailable(result.error().code, answers));
                       return;
                     }
                     static_cast<void>(counters->Count(*result, stream, count));

@@ -1,6 +1,8 @@
-// The HTTP source: POST /v1/events, /events and /audit into the journal, /health and /ready beside.
+// The HTTP source: what producers post at the paths of KnownPaths into the journal, /health and
+// /ready beside.
 //
-// A 2xx leaves only after the journal has synced every event of the request. Nothing is stored of
+// A 2xx leaves only after the journal has synced every event of the request; but an admission
+// request is let pass at once, because a cluster waits for it. Nothing is stored of
 // a request that is answered 503; of one refused with 4xx at most the quarantine event that tells
 // of it.
 #pragma once
@@ -34,6 +36,8 @@ struct HttpSourceOptions {
   QuotaLimits quota;                 // beyond it 429
   std::optional<net::TlsFiles> tls;  // plain TCP without
   HttpAuthOptions auth;
+  Classifier classifier;             // the operator's own rules; may be empty
+  bool mutated_is_admission = true;  // as in Incoming
   int threads = 2;
   // `stream` may be empty: the journal's own streams by name, unknown ones to kubernetes-events.
   DecodeOptions decode;
@@ -50,7 +54,11 @@ struct HttpSourceRules {
   std::vector<std::string> paths;  // as in HttpSourceOptions
   QuotaLimits quota;
   HttpAuthOptions auth;
+  Classifier classifier;  // may be empty
+  bool mutated_is_admission = true;
 };
+
+class HttpAnswers;
 
 class HttpSource : public Source {
  public:
@@ -103,9 +111,16 @@ class HttpSource : public Source {
   void Take(net::HttpRequest&& request, const net::HttpResponder& responder,
             std::shared_ptr<const void> inside);
   net::HttpResponse Probe(const net::HttpRequest& request) const;
+  // Answers at once; `inside` is null where nothing is taken.
+  void Watch(net::HttpRequest&& request, const net::HttpResponder& responder,
+             std::shared_ptr<const void> inside);
+  tl::expected<Decoded, Refusal> Decode(const net::HttpRequest& request, SystemTime now,
+                                        const net::HttpResponder& responder,
+                                        std::vector<Event>* quarantine);
   void Refuse(const Refusal& refusal, std::vector<Event> quarantine, size_t bytes,
-              const net::HttpResponder& responder, std::shared_ptr<const void> inside);
-  net::HttpResponse OverQuota(const Quota::Refused& refused);
+              const HttpAnswers& answers, const net::HttpResponder& responder,
+              std::shared_ptr<const void> inside);
+  void TellOfQuota(const Quota::Refused& refused) const;
   net::HttpResponse Handshake(const net::HttpRequest& request) const;
   std::shared_ptr<const Policy> policy() const;
 

@@ -28,7 +28,11 @@ std::optional<net::HttpResponse> HttpAuth::Refuse(const net::HttpRequest& reques
     return net::Problem(403, "certificate_required", "This needs a client certificate.");
   }
   if (tokens_->empty()) return std::nullopt;
-  const std::string_view token = net::BearerOf(request);
+  // Also as the CloudEvents webhook has it for senders that cannot set a header
+  // (http-webhook.md 3.2).
+  const std::string in_query =
+      request.Header("authorization").empty() ? request.QueryParam("access_token") : "";
+  const std::string_view token = in_query.empty() ? net::BearerOf(request) : in_query;
   if (!token.empty() && tokens_->RankOf(token)) return std::nullopt;
   return net::Unauthorized(!token.empty());
 }

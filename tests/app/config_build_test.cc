@@ -24,6 +24,40 @@ const StreamOptions& Stream(const Config& config, const std::string& name) {
   return config.journal.streams.front();
 }
 
+TEST(Config, RulesOfClassificationAreReadAndChecked) {
+  const Config config =
+      Good(std::string("version: 1\nclassification: { webhook_mutations: false }\nclassify:\n"
+                       "- { when: { source: web, data.team: \"*\" }, set: { category: security, "
+                       "subcategory: rbac, severity: alert, stream: quiet } }\n"
+                       "- { when: [ { kind: Pod }, { kind: Node } ], set: { severity: info } }\n"
+                       "streams: { quiet: {} }\n") +
+           kOut);
+  EXPECT_FALSE(config.webhook_mutations);
+  ASSERT_THAT(config.classify, SizeIs(2));
+  EXPECT_THAT(config.classify[0].when, SizeIs(1));
+  EXPECT_EQ(config.classify[0].subcategory, "rbac");
+  EXPECT_EQ(config.classify[0].severity, Severity::kAlert);
+  EXPECT_EQ(config.classify[0].stream, "quiet");
+  EXPECT_THAT(config.classify[1].when, SizeIs(2));
+  EXPECT_EQ(config.classify[1].category, "");
+  EXPECT_TRUE(Good(std::string("version: 1\n") + kOut).webhook_mutations);
+
+  const auto problems = [](const std::string& rule) {
+    return Problems("version: 1\nclassify:\n- " + rule + "\n" + kOut);
+  };
+  EXPECT_THAT(problems("{ when: { kind: Pod } }"), ElementsAre(HasSubstr("must set something")));
+  EXPECT_THAT(problems("{ set: { severity: info } }"), ElementsAre(HasSubstr("when")));
+  EXPECT_THAT(problems("{ when: { kind: Pod }, set: { category: security } }"),
+              ElementsAre(HasSubstr("set together")));
+  EXPECT_THAT(problems("{ when: { kind: Pod }, set: { category: security, subcategory: quota } }"),
+              ElementsAre(HasSubstr("'quota' is no subcategory of 'security'")));
+  EXPECT_THAT(problems("{ when: { kind: Pod }, set: { stream: nowhere } }"),
+              ElementsAre(HasSubstr("there is no stream 'nowhere'")));
+  EXPECT_THAT(problems("{ when: { kind: Pod }, set: { stream: quarantine } }"),
+              ElementsAre(HasSubstr("there is no stream 'quarantine'")));
+  EXPECT_THAT(problems("{ when: { kind: \"=~[\" }, set: { severity: info } }"), SizeIs(1));
+}
+
 TEST(Config, DefaultsAreThoseOfTheRoomsThatUseThem) {
   const Config config = Good(std::string("version: 1\n") + kOut);
   const JournalOptions journal;

@@ -63,6 +63,7 @@ const std::vector<Library>& Libraries() {
       {"nlohmann", {"nlohmann/"}, {"app/", "replay/", "forward/sinks/"}},
       {"CLI11", {"CLI/"}, {"app/ctl/", "app/man_page.cc", "app/spoold_main.cc"}},
       {"fmt", {"fmt/"}, {"base/", "spool/", "net/", "ingest/", "forward/", "replay/", "app/"}},
+      {"snappy", {"snappy.h", "snappy-c.h"}, {}},
       {"valijson", {"valijson/"}, {}},
       {"GoogleTest", {"gtest/", "gmock/"}, {}},
       {"Benchmark", {"benchmark/"}, {}},

@@ -13,13 +13,17 @@
 namespace spool {
 namespace {
 
-constexpr std::string_view kPaths[] = {"/v1/events", "/events", "/audit", "/webhook"};
+constexpr std::string_view kPaths[] = {
+    "/v1/events",  "/events",    "/audit",     "/webhook", "/botkube",           "/falco",
+    "/gatekeeper", "/kubearmor", "/fluentbit", "/v1/logs", "/admission/mutating"};
 constexpr std::string_view kTypes[] = {"application/json",
                                        "application/x-ndjson",
                                        "application/cloudevents+json",
                                        "application/cloudevents-batch+json",
                                        "text/plain",
-                                       ""};
+                                       "",
+                                       "application/msgpack",
+                                       "application/x-protobuf"};
 
 Decoder& TheDecoder() {
   static Decoder* decoder = new Decoder([] {

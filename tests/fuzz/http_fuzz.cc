@@ -78,7 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace spool::net;  // NOLINT(google-build-using-namespace)
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0: {
       const Unchunked whole = Unchunk(text, text.size() + 1);
       const Unchunked bytes = Unchunk(text, 1);
@@ -87,7 +87,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     case 1: Head(text); break;
     case 2: Body(Coding::kGzip, text); break;
-    default: Body(Coding::kZstd, text); break;
+    case 3: Body(Coding::kZstd, text); break;
+    default: Body(Coding::kSnappy, text); break;
   }
   return 0;
 }

@@ -190,7 +190,7 @@ TEST(BadInput, TypesThatAreNoJsonAreRefused) {
   IngestFixture ingest;
   for (const std::string_view type :
        {"application/x-protobuf", "multipart/form-data; boundary=x", "application/cloudevents+avro",
-        "application/cloudevents-batch+avro", "application/msgpack", "image/png", "Text/XML",
+        "application/cloudevents-batch+avro", "application/avro", "image/png", "Text/XML",
         "application/json; charset=utf-16", "application/json;Charset=\"UTF-16LE\"",
         "text/plain; format=flowed; charset=utf-32",
         "application/cloudevents+json; charset=UTF-7"}) {

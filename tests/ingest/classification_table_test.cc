@@ -125,6 +125,25 @@ TEST(ClassificationTable, TheProgramHasEveryRowInOrder) {
       EXPECT_EQ(Text(rule.message[n].result), At(message[n], "result"));
     }
   }
+  i = 0;
+  ASSERT_EQ(ProducerRules().size(), table["producers"].size());
+  for (const Json& row : table["producers"]) {
+    const ProducerRule& rule = ProducerRules()[i++];
+    EXPECT_EQ(rule.producer, At(row, "producer"));
+    EXPECT_EQ(rule.what, At(row, "what"));
+    EXPECT_EQ(List(rule.is), ListAt(row, "is"));
+    EXPECT_EQ(Text(rule.result), At(row, "result"));
+  }
+  for (const auto& [group, resources] : table["groups"].items()) {
+    for (const Json& resource : resources) {
+      EXPECT_EQ(GroupOfResource(resource.get<std::string>()), group);
+    }
+  }
+  EXPECT_EQ(GroupOfResource("pods"), "");
+  for (const auto& [category, parts] : table["categories"].items()) {
+    EXPECT_EQ(List(SubcategoriesOf(category)), parts);
+  }
+  EXPECT_TRUE(SubcategoriesOf("other").empty());
   const Json& falco = table["falco"];
   EXPECT_EQ(Text(FalcoRules().internal), falco["internal"]);
   EXPECT_EQ(List(FalcoRules().audit_words), falco["audit_words"]);
@@ -188,6 +207,9 @@ TEST(ClassificationTable, AMistakeInTheTableStopsTheBuild) {
            {"\"warning\"", "\"loud\"", "there is no severity"},
            {"\"pull access denied\"", "\"Pull access denied\"", "lower case"},
            {"\"about\"", "\"falco\"", "twice"},
+           {"\"what\": \"operation\", ", "", "belong together"},
+           {"\"what\": \"type\", \"is\": [\"MatchedNetworkPolicy\"], ", "", "fits all of"},
+           {"\"clusterroles\"", "\"roles\"", "there already"},
            {"\"any_case\"", "\"anycase\"", "there is no 'anycase'"},
            {"{\"group\": \"*\", \"resource\": \"*\"", "{\"group\": \"\", \"resource\": \"*\"",
             "last rule"}}) {

@@ -54,6 +54,22 @@ TEST_F(HttpAuthTest, WithTokensOneOfThemIsNeeded) {
   EXPECT_EQ(Try(*auth, "right", "agent"), "200");
 }
 
+// A sender of CloudEvents need not be able to set a header.
+TEST_F(HttpAuthTest, ATokenMayComeInTheQuery) {
+  const auto auth = Make(true, {}, false);
+  net::HttpRequest request;
+  request.query = "a=b&access_token=right";
+  EXPECT_FALSE(auth->Refuse(request));
+  request.query = "access_token=wrong";
+  EXPECT_EQ(auth->Refuse(request)->status, 401);
+  request.query = "access_token=";
+  EXPECT_EQ(auth->Refuse(request)->status, 401);
+  // A header is not overruled.
+  request.query = "access_token=right";
+  request.headers.emplace_back("authorization", "Bearer wrong");
+  EXPECT_EQ(auth->Refuse(request)->status, 401);
+}
+
 TEST_F(HttpAuthTest, WithNamesOnlyTheirCertificatesMaySend) {
   const auto auth = Make(false, {"agent", "cn-other"}, false);
   EXPECT_EQ(Try(*auth, nullptr, "agent"), "200");

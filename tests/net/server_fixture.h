@@ -102,6 +102,7 @@ class HttpServerTest : public testing::Test {
     options.limits = limits;
     options.tls = tls_;
     options.admit = admit_;
+    options.urgent = urgent_;
     auto server = HttpServer::Start(options, std::move(handler));
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
@@ -129,6 +130,7 @@ class HttpServerTest : public testing::Test {
   Desk desk_;
   std::optional<TlsFiles> tls_;         // to be set before a start
   HttpAdmission admit_;                 // as well
+  HttpUrgency urgent_;                  // as well
   std::unique_ptr<HttpServer> server_;  // ends before the desk its threads use
 };
 
