@@ -324,9 +324,11 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
   counters_->bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
   if (policy()->Serves(request.path)) {
     const bool posted = request.method == "POST" || IsPut(request);
-    if (posted && IsAdmissionPath(request.path) && AdmissionAllowed(request.body)) {
-      Watch(std::move(request), responder);
-      return;
+    if (posted && IsAdmissionPath(request.path)) {
+      if (auto allowed = AdmissionAllowed(request.body)) {
+        Watch(request, std::move(*allowed), responder);
+        return;
+      }
     }
     if (posted && open_) {
       Take(std::move(request), responder);
@@ -467,8 +469,8 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
 
 // An API server waits for this answer with its user's request in hand, whatever the disk does: so
 // it comes before anything is stored, and what is not stored then is counted as lost.
-void HttpSource::Watch(net::HttpRequest&& request, const net::HttpResponder& responder) {
-  net::HttpResponse allowed = *AdmissionAllowed(request.body);
+void HttpSource::Watch(const net::HttpRequest& request, net::HttpResponse allowed,
+                       const net::HttpResponder& responder) {
   std::shared_ptr<Quota::Place> place;
   const auto policy = this->policy();
   const SystemTime now = options_.clock->Now();

@@ -105,7 +105,8 @@ class HttpSource : public Source {
   void Handle(net::HttpRequest&& request, net::HttpResponder responder);
   void Take(net::HttpRequest&& request, const net::HttpResponder& responder);
   net::HttpResponse Probe(const net::HttpRequest& request) const;
-  void Watch(net::HttpRequest&& request, const net::HttpResponder& responder);
+  void Watch(const net::HttpRequest& request, net::HttpResponse allowed,
+             const net::HttpResponder& responder);
   tl::expected<Decoded, Refusal> Decode(const net::HttpRequest& request, SystemTime now,
                                         const net::HttpResponder& responder,
                                         std::vector<Event>* quarantine);
