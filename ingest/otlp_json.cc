@@ -31,10 +31,23 @@ class Records {
   }
 
  private:
+  // What stands where a list or an object should.
+  void Odd(std::string_view value) {
+    if (!stopped_) stopped_ = handler_.Unreadable(value) == RecordHandler::Answer::kStop;
+  }
+  static bool IsList(std::string_view value) {
+    return value.empty() || value == "null" || value.front() == '[';
+  }
+
   void ResourceLogs(std::string_view one) {
+    if (one.front() != '{' || !IsList(JsonMemberOf(one, "scopeLogs"))) return Odd(one);
     const std::string_view resource = JsonMemberOf(one, "resource");
     JsonCursor scopes(JsonMemberOf(one, "scopeLogs"));
     for (std::string_view scope; !stopped_ && scopes.NextElement(&scope);) {
+      if (scope.front() != '{' || !IsList(JsonMemberOf(scope, "logRecords"))) {
+        Odd(scope);
+        continue;
+      }
       Around(resource, JsonMemberOf(scope, "scope"));
       JsonCursor records(JsonMemberOf(scope, "logRecords"));
       for (std::string_view record; !stopped_ && records.NextElement(&record);) Take(record);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -45,6 +46,8 @@ class Message {
     }
   }
   bool broken() const { return broken_; }
+  // What has not been read.
+  std::string_view rest() const { return text_.substr(std::min(at_, text_.size())); }
 
  private:
   bool Break() {
@@ -308,13 +311,14 @@ bool Records::Request(std::string_view body) {
   Field field;
   while (!stopped_ && message.Next(&field)) {
     if (field.number != 1 || !IsBytes(field)) continue;
-    if (!ResourceLogs(field.bytes)) {
-      // What does not fit in memory is another matter than what cannot be read.
-      if (around_.starved()) return true;
-      return false;
-    }
+    if (ResourceLogs(field.bytes)) continue;
+    // What does not fit in memory is another matter than what cannot be read.
+    if (around_.starved()) return true;
+    stopped_ = handler_.Unreadable(field.bytes) == RecordHandler::Answer::kStop;
   }
-  return !message.broken();
+  if (!message.broken()) return true;
+  if (!stopped_) handler_.Unreadable(message.rest());
+  return false;
 }
 
 }  // namespace

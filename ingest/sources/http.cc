@@ -352,9 +352,11 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
     const bool posted = request.method == "POST" || IsPut(request);
     if (posted) {
       auto inside = gate_->Enter();
-      if (IsAdmissionPath(request.path) && AdmissionAllowed(request.body)) {
-        Watch(std::move(request), responder, std::move(inside));
-        return;
+      if (IsAdmissionPath(request.path)) {
+        if (auto allowed = AdmissionAllowed(request.body)) {
+          Watch(request, std::move(*allowed), responder, std::move(inside));
+          return;
+        }
       }
       if (inside) {
         Take(std::move(request), responder, std::move(inside));
@@ -497,9 +499,8 @@ void HttpSource::Take(net::HttpRequest&& request, const net::HttpResponder& resp
 
 // An API server waits for this answer with its user's request in hand, whatever the disk does: so
 // it comes before anything is stored, and what is not stored then is counted as lost.
-void HttpSource::Watch(net::HttpRequest&& request, const net::HttpResponder& responder,
-                       std::shared_ptr<const void> inside) {
-  net::HttpResponse allowed = *AdmissionAllowed(request.body);
+void HttpSource::Watch(const net::HttpRequest& request, net::HttpResponse allowed,
+                       const net::HttpResponder& responder, std::shared_ptr<const void> inside) {
   std::shared_ptr<Quota::Place> place;
   const auto policy = this->policy();
   const SystemTime now = options_.clock->Now();

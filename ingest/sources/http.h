@@ -112,8 +112,8 @@ class HttpSource : public Source {
             std::shared_ptr<const void> inside);
   net::HttpResponse Probe(const net::HttpRequest& request) const;
   // Answers at once; `inside` is null where nothing is taken.
-  void Watch(net::HttpRequest&& request, const net::HttpResponder& responder,
-             std::shared_ptr<const void> inside);
+  void Watch(const net::HttpRequest& request, net::HttpResponse allowed,
+             const net::HttpResponder& responder, std::shared_ptr<const void> inside);
   tl::expected<Decoded, Refusal> Decode(const net::HttpRequest& request, SystemTime now,
                                         const net::HttpResponder& responder,
                                         std::vector<Event>* quarantine);

@@ -217,7 +217,7 @@ TEST_F(ProducersTest, CompressedBodiesAreTheSameBodies) {
   ASSERT_FALSE(HasFatalFailure());
   const std::string body = SampleOf("fluent-bit-json").body;
   const auto post = [&](const std::string& coding, const std::string& coded) {
-    return Call("POST", ingest_, "/fluentbit", coded,
+    return Call(coding == "zstd" ? "PUT" : "POST", ingest_, "/fluentbit", coded,
                 {{"Content-Type", "application/json"}, {"Content-Encoding", coding}});
   };
   for (const auto& [coding, coded] : {std::pair<std::string, std::string>{"gzip", Gzip(body)},

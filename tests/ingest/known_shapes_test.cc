@@ -241,6 +241,22 @@ TEST(LogLines, AnAuditLineIsTheEventThatItHolds) {
   }
 }
 
+// Times of logs are often whole seconds: what is equal in one request is there twice.
+TEST(LogLines, EqualLinesOfOneChunkAreTwoAndOfARepeatedChunkTheSame) {
+  IngestFixture ingest;
+  const std::string body =
+      R"([{"date":1795155095.0,"log":"GET /"},{"date":1795155095.0,"log":"GET /"},{"date":1795155095.0,"log":"GET /a"}])";
+  std::vector<Hash128> first, second;
+  for (const ReadBack& e : ingest.Events("/fluentbit", body)) first.push_back(e.view.id);
+  for (const ReadBack& e : ingest.Events("/fluentbit", body)) second.push_back(e.view.id);
+  EXPECT_EQ(first, second);
+  EXPECT_EQ(std::set<Hash128>(first.begin(), first.end()).size(), 3U);
+  // An Event is named by itself, however often it comes.
+  const std::string event = EventText{}.Json();
+  const auto events = ingest.Events("/fluentbit", event + "\n" + event);
+  EXPECT_EQ(events.at(0).view.id, events.at(1).view.id);
+}
+
 // The caller of the API chooses the auditID.
 TEST(Identity, NobodyHidesARequestBehindAnother) {
   IngestFixture ingest;

@@ -111,6 +111,27 @@ TEST(Otlp, ABrokenRecordCostsOnlyItself) {
   EXPECT_EQ(json_events[2].view.data, R"({"body":"good"})");
 }
 
+// Nothing that was sent is passed over in silence.
+TEST(Otlp, ABrokenPartIsToldOf) {
+  IngestFixture ingest;
+  const std::string good = Bytes(1, Bytes(2, Bytes(2, Bytes(5, Text("good")))));
+  for (const std::string& bad : {Bytes(1, "\xff"), Bytes(1, Bytes(2, "\xff")),
+                                 Bytes(1, Bytes(1, "\xff")), std::string("\x0a\x7f")}) {
+    const auto events = ingest.Events("/v1/logs", good + bad, kProtobuf);
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(ingest.quarantined, 1U);
+  }
+  for (const char* bad : {"7", R"({"scopeLogs":7})", R"({"scopeLogs":[7]})",
+                          R"({"scopeLogs":[{"logRecords":{}}]})"}) {
+    const auto events = ingest.Events(
+        "/v1/logs",
+        R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}}]}]},)" +
+            std::string(bad) + "]}");
+    ASSERT_EQ(events.size(), 2U) << bad;
+    EXPECT_EQ(ingest.quarantined, 1U) << bad;
+  }
+}
+
 TEST(Otlp, ABodyThatIsNoRequestIsRefused) {
   IngestFixture ingest;
   const auto protobuf = ingest.Decode("/v1/logs", "\x0a\xff", kProtobuf);
