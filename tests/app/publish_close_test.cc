@@ -31,7 +31,9 @@ TEST(PublishClose, NoSyncThatFailsIsPassedOver) {
       break;
     }
     EXPECT_FALSE(status.has_value()) << "sync " << nth << " failed and it said " << *status;
-    if (!status) EXPECT_EQ(status.error().code, Code::kStorage) << status.error().message;
+    if (!status) {
+      EXPECT_EQ(status.error().code, Code::kStorage) << status.error().message;
+    }
     if (CountLines(dir / "out") == 3) ++after_delivery;
   }
   EXPECT_GT(after_delivery, 0) << "no sync came after the delivery";

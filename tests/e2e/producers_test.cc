@@ -324,7 +324,9 @@ TEST_F(ProducersTest, OnAFullDiskEachHearsWhatMakesItComeAgain) {
     if (sample.answer.is_null()) {
       EXPECT_EQ(reply.status, 503) << sample.name;
       EXPECT_TRUE(reply.retry_after) << sample.name;
-      if (sample.path != "/v1/logs") EXPECT_EQ(reply.Code(), "journal_full");
+      if (sample.path != "/v1/logs") {
+        EXPECT_EQ(reply.Code(), "journal_full");
+      }
     } else {
       EXPECT_EQ(reply.status, 200) << sample.name;
       EXPECT_EQ(reply.Json()["response"]["allowed"], true);
@@ -409,7 +411,7 @@ TEST_F(ProducersTest, AnEmptyAnswerKeepsItsConnection) {
   Start();
   ASSERT_FALSE(HasFatalFailure());
   const int port = std::stoi(ingest_.substr(ingest_.rfind(':') + 1));
-  net::RawSocket socket = net::RawSocket::Connect(port);
+  test::RawSocket socket = test::RawSocket::Connect(port);
   const std::string body = SampleOf("kubewatch-binding").body;
   for (int i = 0; i < 1'000; ++i) {
     socket.Send(
