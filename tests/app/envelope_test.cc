@@ -92,6 +92,7 @@ TEST_F(EnvelopeTest, EverySampleIsUnderstoodAndDeliveredAsPromised) {
   size_t posted = 0, files = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(SourceDir()) / "schemas/samples")) {
     const std::string name = entry.path().filename();
+    if (entry.is_directory()) continue;  // those of producers have a test of their own
     ASSERT_TRUE(events.contains(name)) << name << ": how many events are in it?";
     Post(name.starts_with("audit") ? "/audit" : "/events", ReadAll(entry.path()),
          {{"Content-Type", "application/json"}});

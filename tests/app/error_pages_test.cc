@@ -38,11 +38,13 @@ constexpr Place kPlaces[] = {
     // A CloudEvent in binary mode is refused with the reason for which its record would go to
     // quarantine.
     {"ingest/producers/cloudevent.cc", R"re(Rejected\{"([a-z_]+)")re"},
-    {"ingest/decode.cc", R"re(case JsonFault::k(?:Syntax|Utf8): return "([a-z_0-9]+)")re"},
+    {"ingest/fault_text.cc", R"re(case JsonFault::k(?:Syntax|Utf8): return "([a-z_0-9]+)")re"},
+    {"ingest/decode.cc", R"re([?:] "(invalid_[a-z_0-9]+)")re"},
     {"app/", R"re(unready\("([a-z_]+)")re"},
     {"app/", R"re(\bcode = "([a-z_]+)")re"},
     {"app/", R"re(\{"code", "([a-z_]+)"\})re"},
     {"app/admin_config.cc", R"re(ProblemAnswer\([0-9]+, "([a-z_]+)")re"},
+    {"app/service.cc", R"re(\bfail\("([a-z_]+)")re"},
     {"app/admin_config.cc", R"re(code == "([a-z_]+)")re"},
     {"app/spoold_main.cc", R"re(\bSay\([^;]*?, "([a-z_]+)"[,)])re"},
     {"app/ctl/printer.cc", R"re((?:case k\w+|default): return "([a-z_]+)")re"},

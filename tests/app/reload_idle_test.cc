@@ -14,20 +14,20 @@ using ::testing::Not;
 // What is in force is told as it is, and what does not run is said.
 TEST(ReloadThatCannotBegin, SaysSoCountsAndKeepsThePlace) {
   const AppDir dir;
-  const auto text = [&](const std::string& batch) {
+  const auto text = [&](const std::string& more) {
     return "version: 1\ndata_dir: " + dir / "data" +
            "\njournal: { disk_reserve: 0 }\nadmin: { address: \"127.0.0.1:0\" }\n"
            "sources: { web: { type: http, address: \"127.0.0.1:0\" } }\n"
-           "targets: { out: { type: file, path: " +
-           dir / "out" + ", batch: { events: " + batch + " } } }\n";
+           "targets: { kept: { type: \"null\" }" +
+           more + " }\n";
   };
   PowerCutDisk disk(dir / "data");
-  ConfigResult read = ParseConfig(text("1"), "spool.yaml");
+  ConfigResult read = ParseConfig(text(""), "spool.yaml");
   ASSERT_TRUE(read.config);
   read.config->journal.env = disk.env();
   auto service = Service::Start(
       std::move(*read.config), [](const Error&) {},
-      [&] { return ParseConfig(text("2"), "spool.yaml"); });
+      [&] { return ParseConfig(text(", out: { type: \"null\" }"), "spool.yaml"); });
   ASSERT_TRUE(service.has_value()) << service.error().message;
   disk.FailAt(PowerCutDisk::Call::kSync, 1, false, true);
   const ReloadReport report = (*service)->Reload();

@@ -1,4 +1,6 @@
 // A real API server posts its audit batches to a real spoold.
+#include "tests/support/api_server.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,7 +8,6 @@
 #include <map>
 #include <set>
 
-#include "tests/support/api_server.h"
 #include "tests/support/net_raw_client.h"
 #include "tests/support/spoold_process.h"
 
@@ -23,7 +24,8 @@ class RealApiServer : public ::testing::Test {
       admin_ = "127.0.0.1:" + std::to_string(test::UnusedPort());
     } while (admin_ == ingest_);
     std::ofstream(dir_ / "spool.yaml")
-        << "version: 1\ndata_dir: " << dir_ / "data" << "\ncluster: { name: test-one }\n"
+        << "version: 1\ndata_dir: " << dir_ / "data"
+        << "\ncluster: { name: test-one }\n"
         << "journal: { disk_reserve: 0 }\nadmin: { address: \"" << admin_ << "\" }\n"
         << "sources: { web: { type: http, address: \"" << ingest_ << "\" } }\n"
         << "targets: { none: { type: \"null\" } }\n";
@@ -91,10 +93,9 @@ TEST_F(RealApiServer, ItsBatchesAreUnderstood) {
 // The server tries a batch again that was not answered: all of it is there once.
 TEST_F(RealApiServer, NothingIsLostAndNothingTwiceWhenSpooldIsKilled) {
   ASSERT_NO_FATAL_FAILURE(StartSpoold());
-  const auto api =
-      ApiServer::Start({.webhook = "http://" + ingest_ + "/audit",
-                        .flags = {"--audit-webhook-initial-backoff=300ms",
-                                  "--audit-webhook-batch-throttle-enable=false"}});
+  const auto api = ApiServer::Start({.webhook = "http://" + ingest_ + "/audit",
+                                     .flags = {"--audit-webhook-initial-backoff=300ms",
+                                               "--audit-webhook-batch-throttle-enable=false"}});
   ASSERT_TRUE(api);
   std::set<std::string> names;
   for (int i = 0; i < 60; ++i) {

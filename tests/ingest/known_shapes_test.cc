@@ -42,7 +42,10 @@ TEST(Samples, DataIsTheProducersOwnBytes) {
                       sample.content_type == "text/plain" || sample.name == "fluent-bit-audit";
     for (const ReadBack& e : events) {
       EXPECT_TRUE(e.view.json) << sample.name;
-      if (!made) EXPECT_NE(sample.body.find(e.view.data), std::string::npos) << sample.name;
+      const bool hidden = e.view.data.find("redacted") != std::string_view::npos;
+      if (!made && !hidden) {
+        EXPECT_NE(sample.body.find(e.view.data), std::string::npos) << sample.name;
+      }
       if (!sample.keep.empty()) EXPECT_THAT(std::string(e.view.data), HasSubstr(sample.keep));
       EXPECT_FALSE(e.view.id.empty());
     }

@@ -52,9 +52,8 @@ std::unique_ptr<ApiServer> ApiServer::Start(const Options& options) {
       << options.webhook << "\" } } ]\n"
       << "contexts: [ { name: spool, context: { cluster: spool, user: \"\" } } ]\n"
       << "current-context: spool\n";
-  if (server->Spawn(program, options) && WaitUntil([&] {
-        return server->Call("GET", "/readyz").status == 200;
-      }, kReadyWithin)) {
+  if (server->Spawn(program, options) &&
+      WaitUntil([&] { return server->Call("GET", "/readyz").status == 200; }, kReadyWithin)) {
     return server;
   }
   ADD_FAILURE() << "the API server does not come up: " << server->Log();
@@ -126,10 +125,11 @@ HttpReply ApiServer::Call(const std::string& method, const std::string& path,
 
 int ApiServer::Create(const std::string& name, const std::string& space,
                       const HttpHeaders& headers) const {
-  return Call("POST", "/apis/wardle.example.com/v1alpha1/namespaces/" + space + "/flunders",
-              R"({"apiVersion":"wardle.example.com/v1alpha1","kind":"Flunder","metadata":{"name":")" +
-                  name + R"("},"spec":{"reference":"x"}})",
-              headers)
+  return Call(
+             "POST", "/apis/wardle.example.com/v1alpha1/namespaces/" + space + "/flunders",
+             R"({"apiVersion":"wardle.example.com/v1alpha1","kind":"Flunder","metadata":{"name":")" +
+                 name + R"("},"spec":{"reference":"x"}})",
+             headers)
       .status;
 }
 

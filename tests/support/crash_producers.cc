@@ -25,10 +25,10 @@ size_t KindOf(uint64_t number) {
   return number % 12 == 3 ? kSmallStream : number % 12 == 8 ? 2 : 0;
 }
 
-// Text that does not compress well.
+// Text that does not compress well. Without a J: "eyJ" begins tokens, which are hidden.
 std::string Noise(uint64_t number, size_t size) {
   static constexpr char kLetters[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+      "ABCDEFGHI+KLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::mt19937_64 random(number);
   std::string text;
   while (text.size() < size) {
