@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 
+#include "forward/sinks/file_tail.h"
 #include "forward/sinks/outcomes.h"
 #include "forward/sinks/sinks.h"
 #include "forward/sinks/turns.h"
@@ -56,7 +57,7 @@ class FileSink : public Sink {
     struct stat at_path {};
     const bool there = stat(path_.c_str(), &at_path) == 0;
     if (fd_ >= 0 && (!there || at_path.st_dev != device_ || at_path.st_ino != inode_)) Close();
-    if (fd_ >= 0) return MendTail();  // another sink of ours may have failed in the middle
+    if (fd_ >= 0) return MendTail(false);  // another sink of ours may have failed in the middle
     if (there && !S_ISREG(at_path.st_mode)) {
       return Fail(Verdict::kHold, "not_a_file", "there is something else than a regular file");
     }
@@ -67,7 +68,7 @@ class FileSink : public Sink {
     device_ = opened.st_dev;
     inode_ = opened.st_ino;
     if (!SyncDirectory()) return FailAndClose(errno);
-    return MendTail();
+    return MendTail(true);
   }
 
   // The file's name must survive a power cut as well as its lines. One that is there already may
@@ -81,33 +82,17 @@ class FileSink : public Sink {
     return synced;
   }
 
-  // A crash leaves at most one line without its end. Ours was never reported delivered and comes
-  // again, so it is cut; anything else is not ours to remove and gets its line feed.
-  bool MendTail() {
+  // Lines of ours that a crash tore were never reported delivered and come again, so they are cut;
+  // anything else is not ours to remove and gets its line feed. What a power cut can leave is
+  // looked for in a file that is new to us: it ended us too.
+  bool MendTail(bool opened) {
     const off_t size = lseek(fd_, 0, SEEK_END);
     if (size < 0) return FailAndClose(errno);
-    char last = '\n';
-    if (size > 0 && pread(fd_, &last, 1, size - 1) != 1) return FailAndClose(errno);
-    if (last == '\n') return true;
-    off_t begin = 0;
-    char chunk[4096];
-    for (off_t end = size; end > 0 && begin == 0;) {
-      const size_t length = static_cast<size_t>(std::min<off_t>(end, sizeof chunk));
-      const off_t at = end - static_cast<off_t>(length);
-      if (pread(fd_, chunk, length, at) != static_cast<ssize_t>(length)) {
-        return FailAndClose(errno);
-      }
-      const size_t feed = std::string_view(chunk, length).rfind('\n');
-      if (feed != std::string_view::npos) begin = at + static_cast<off_t>(feed) + 1;
-      end = at;
-    }
-    constexpr std::string_view kOurs = "{\"specversion\":";
-    const size_t length = static_cast<size_t>(std::min<off_t>(size - begin, kOurs.size()));
-    if (pread(fd_, chunk, length, begin) != static_cast<ssize_t>(length)) {
-      return FailAndClose(errno);
-    }
-    const bool ours = kOurs.starts_with(std::string_view(chunk, length));
-    const bool mended = ours ? ftruncate(fd_, begin) == 0 : write(fd_, "\n", 1) == 1;
+    const auto tail = LookAtTail(fd_, size, !opened);
+    if (!tail) return FailAndClose(errno);
+    const bool mended = tail->endless       ? write(fd_, "\n", 1) == 1
+                        : tail->torn < size ? ftruncate(fd_, tail->torn) == 0
+                                            : true;
     return mended || FailAndClose(errno);
   }
 

@@ -76,6 +76,48 @@ TEST_F(FileSinkTest, CutsATornLineLongerThanItsBuffer) {
   EXPECT_EQ(Content(path_), "{}\n" + Joined(torn));
 }
 
+// ext4 keeps the new length of a file whose new lines it lost, and may keep lines behind the loss.
+TEST_F(FileSinkTest, CutsTheHolesOfAPowerCut) {
+  const ContractBatch whole(3);
+  const auto line = [&](size_t i) { return whole.bodies()[i] + "\n"; };
+  const std::string zeros(700, '\0');
+  const ContractBatch batch(3, 0, 1);
+  for (const std::string& left :
+       {zeros, zeros + "\n", line(1).substr(0, 40) + zeros, line(1) + zeros,
+        zeros + line(1).substr(30) + line(2), line(1).substr(0, 40) + zeros + "\n" + line(2),
+        zeros + "\n" + line(2).substr(0, 20)}) {
+    dir_.Write("events.jsonl", line(0) + left);
+    EXPECT_EQ(DeliverAll(*NewSink(path_), batch, 1).size(), 3u);
+    const std::string kept = left.starts_with(line(1)) ? line(1) : "";
+    EXPECT_EQ(Content(path_), line(0) + kept + Joined(batch)) << left;
+  }
+}
+
+TEST_F(FileSinkTest, CutsNothingOfOthersBehindAHole) {
+  const ContractBatch batch(2);
+  const std::string zeros(700, '\0');
+  for (const std::string& left :
+       {"mine" + zeros + "\n", zeros + "\n{\"mine\":1}\n", zeros + "\nmine\n" + zeros + "x\n"}) {
+    dir_.Write("events.jsonl", "{\"mine\":0}\n" + left);
+    EXPECT_EQ(DeliverAll(*NewSink(path_), batch, 1).size(), 2u);
+    EXPECT_EQ(
+        Content(path_),
+        "{\"mine\":0}\n" + (left.ends_with("x\n") ? zeros + "\nmine\n" : left) + Joined(batch));
+  }
+}
+
+TEST_F(FileSinkTest, LooksAtNoMoreThanTheEndOfALargeFile) {
+  const ContractBatch batch(2);
+  const std::string line =
+      "{\"specversion\":\"" + std::string((size_t{1} << 20) - 19, 'x') + "\"}\n";
+  std::string text(1, '\0');  // farther from the end than any batch reaches
+  text += '\n';
+  while (text.size() <= (size_t{16} << 20)) text += line;
+  dir_.Write("events.jsonl", text);
+  EXPECT_EQ(DeliverAll(*NewSink(path_), batch, 1).size(), 2u);
+  EXPECT_EQ(Content(path_), text + Joined(batch));
+}
+
 TEST_F(FileSinkTest, EndsAForeignLastLineInsteadOfCuttingIt) {
   dir_.Write("events.jsonl", "somebody's notes");
   const ContractBatch batch(1);
