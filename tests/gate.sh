@@ -63,6 +63,7 @@ kills() {
   SPOOL_CRASH_SEED=$seed SPOOL_POINT_COUNT=$((10 * times)) \
     step "kills at named points" 300 "$seed" suite crash 'Points/*'
   again "a second process, orderly ends" 2 crash '*ASecondProcess*:*Sigterm*'
+  again "reloads under load, killed" 2 crash 'ReloadUnderLoad.*'
   SPOOL_REPLAY_SEED=$seed SPOOL_REPLAY_COUNT=$((60 * times)) \
     step "kills of a running replay" $((60 * times)) "$seed" suite crash 'ReplayKills.*'
   for ((run = 0; run < times; run++)); do
