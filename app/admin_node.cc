@@ -3,6 +3,7 @@
 #include "app/json_writer.h"
 #include "app/request_body.h"
 #include "base/log.h"
+#include "ingest/redaction_key.h"
 
 namespace spool {
 
@@ -17,7 +18,14 @@ net::HttpResponse SnapshotNode(const AdminCall& call) {
     return net::Problem(400, "bad_request",
                         "The member 'dir' takes an absolute path on the server's volume.");
   }
-  const auto end = call.parts.journal.Snapshot(**dir);
+  const Config& config = call.parts.config;
+  const auto end = call.parts.journal.Snapshot(**dir, [&config](const std::string& copy) -> Status {
+    // A service that is restored from it must give redacted records the ids that they have here.
+    if (config.redaction_key) return {};  // from elsewhere
+    const Status copied = CopyRedactionKey(config.journal.dir, copy);
+    // Whatever is wrong with it, it is not the request.
+    return copied ? copied : Fail(Code::kStorage, copied.error().message);
+  });
   if (!end) return AnswerOf(end.error());
   Note(call, "end", end->value);
   log::Info("A snapshot was made as an operator asked.", {{"dir", **dir}, {"end", ToText(*end)}});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 
 #include "app/config_fields.h"
@@ -187,25 +188,29 @@ class Walker {
       return;
     }
     path_.emplace_back(field.name);
-    std::map<std::string, int> called;  // items of a list may have the same name, as two tokens do
+    std::set<std::string> taken;
     for (size_t i = 0; i < value.sections.size(); ++i) {
       const Values& section = value.sections[i];
       const size_t before = out_.size();
-      if (field.type == FieldType::kSectionMap) {
-        path_.push_back(section.name);
-      } else {
-        const bool named = section.Has("name") && section.Written("name");
-        std::string name = named ? section.Text("name") : std::to_string(i);
-        const int nth = ++called[name];
-        if (nth > 1) name += "#" + std::to_string(nth);
-        path_.push_back("[" + name + "]");
-      }
+      path_.push_back(field.type == FieldType::kSectionMap ? section.name
+                                                           : ItemKey(section, i, taken));
       Walk(section, *field.section);
       const std::string name = path_.back();
       path_.pop_back();
       if (before == out_.size()) Add(name, "{}", &value);
     }
     path_.pop_back();
+  }
+
+  // "[NAME]", or "[INDEX]" of what has no name. Nothing keeps two items from having one name: the
+  // second is "[NAME#2]", since two that share a key would be compared as one.
+  static std::string ItemKey(const Values& item, size_t index, std::set<std::string>& taken) {
+    const bool named = item.Has("name") && item.Written("name");
+    const std::string name = named ? item.Text("name") : std::to_string(index);
+    std::string key = "[" + name + "]";
+    for (int n = 2; !taken.insert(key).second; ++n)
+      key = "[" + name + "#" + std::to_string(n) + "]";
+    return key;
   }
 
   void VisitTextMap(const Field& field, const FieldValue& value) {

@@ -165,13 +165,15 @@ Step Pump::Impl::Fill(SteadyTime now, std::stop_token stop) {
 }
 
 Step Pump::Impl::Idle(SteadyTime now, std::stop_token stop) {
+  // What was to be tried again has ended otherwise, if it is not delivered: too old, evicted or
+  // skipped. The state tells what the target answered last.
+  current_.retry_at.reset();
   if (cursor_.next() >= selection_.end) {
     Publish();
     return Step::kDone;
   }
-  if (current_.state == TargetState::kOk) {
-    if (const auto step = Redrive(now, stop)) return *step;
-  }
+  // A dead letter that is wanted does not wait for an event to come, whatever the state.
+  if (const auto step = Redrive(now, stop)) return *step;
   Publish();
   return Step::kIdle;
 }
@@ -188,7 +190,16 @@ std::optional<Step> Pump::Impl::Redrive(SteadyTime now, std::stop_token stop) {
   std::optional<bool> arrived;
   Status status = redriver_.Attempt(clock_, options_.attempt_deadline, stop, &last_error, &arrived);
   meters_.End(clock_.Steady() - now);
-  if (status && arrived) meters_.Redriven(*arrived);
+  if (status && arrived) {
+    meters_.Redriven(*arrived);
+    if (*arrived) {
+      backoff_.Reset();
+      current_.state = TargetState::kOk;
+      current_.retry_at.reset();
+      current_.last_error.clear();
+      current_.last_success_at = clock_.Now();
+    }
+  }
   if (!status) return Break(status.error());
   if (!last_error.empty()) {
     current_.last_error = std::move(last_error);

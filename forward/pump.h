@@ -56,7 +56,7 @@ struct PumpStatus {
   std::string last_error;  // code and excerpt of the last failure; empty after success
   std::optional<SystemTime> last_error_at;
   std::optional<SystemTime> last_success_at;
-  std::optional<SystemTime> retry_at;  // in backoff or hold
+  std::optional<SystemTime> retry_at;  // in backoff or hold, when something waits to be tried again
   uint64_t attempts = 0;
 };
 

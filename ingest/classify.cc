@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <memory>
 #include <span>
 
 #include "ingest/json_text.h"
+#include "ingest/memo.h"
 
 namespace spool {
 namespace {
@@ -182,6 +184,30 @@ Category OfMessage(const EventRule& rule, std::string_view message) {
   return {};
 }
 
+Category LookUpEvent(const EventFacts& facts) {
+  std::string_view message = facts.message.substr(0, kMessageLookedAt);
+  while (message.starts_with(kCombined)) message.remove_prefix(kCombined.size());
+  for (const EventRule& rule : EventRules()) {
+    if (!Fits(rule, facts)) continue;
+    const Category result = rule.looks() ? OfMessage(rule, message) : Category{};
+    if (!result.empty()) return result;
+    if (!rule.otherwise.empty()) return rule.otherwise;
+  }
+  if (const ReasonRule* rule = FindReasonRule(facts.reason, facts.kind)) return rule->result;
+  return ClassifyKind(facts.group, facts.kind);
+}
+
+Category LookUpResource(std::string_view group, std::string_view resource,
+                        std::string_view subresource) {
+  for (const ResourceRule& rule : ResourceRules()) {
+    if (FitsField(rule.resource, resource) && FitsField(rule.group, group) &&
+        FitsField(rule.subresource, subresource)) {
+      return rule.result;
+    }
+  }
+  return {};  // the last rule fits everything
+}
+
 }  // namespace
 
 std::string_view AuditFacts::Annotation(std::string_view key) const {
@@ -255,16 +281,10 @@ bool NeedsMessage(std::string_view reason) {
 }
 
 Category ClassifyEvent(const EventFacts& facts) {
-  std::string_view message = facts.message.substr(0, kMessageLookedAt);
-  while (message.starts_with(kCombined)) message.remove_prefix(kCombined.size());
-  for (const EventRule& rule : EventRules()) {
-    if (!Fits(rule, facts)) continue;
-    const Category result = rule.looks() ? OfMessage(rule, message) : Category{};
-    if (!result.empty()) return result;
-    if (!rule.otherwise.empty()) return rule.otherwise;
-  }
-  if (const ReasonRule* rule = FindReasonRule(facts.reason, facts.kind)) return rule->result;
-  return ClassifyKind(facts.group, facts.kind);
+  if (!facts.message.empty()) return LookUpEvent(facts);
+  thread_local const auto memo = std::make_unique<Memo<Category, 256>>();
+  return memo->Of({facts.reason, facts.kind, facts.group, facts.component},
+                  [&] { return LookUpEvent(facts); });
 }
 
 Severity EventSeverity(std::string_view type, std::string_view reason) {
@@ -277,13 +297,9 @@ Severity EventSeverity(std::string_view type, std::string_view reason) {
 
 Category ClassifyResource(std::string_view group, std::string_view resource,
                           std::string_view subresource) {
-  for (const ResourceRule& rule : ResourceRules()) {
-    if (FitsField(rule.resource, resource) && FitsField(rule.group, group) &&
-        FitsField(rule.subresource, subresource)) {
-      return rule.result;
-    }
-  }
-  return {};  // the last rule fits everything
+  thread_local const auto memo = std::make_unique<Memo<Category, 256>>();
+  return memo->Of({group, resource, subresource},
+                  [&] { return LookUpResource(group, resource, subresource); });
 }
 
 Category ClassifyKind(std::string_view group, std::string_view kind) {

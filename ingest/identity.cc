@@ -2,6 +2,9 @@
 
 #include <charconv>
 #include <cstring>
+#include <memory>
+
+#include "ingest/memo.h"
 
 namespace spool {
 namespace {
@@ -53,6 +56,11 @@ Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view
     text.Add(field);
   }
   return text.Prefix();
+}
+
+Hash128 ProblemKeyOf(std::initializer_list<std::string_view> fields) {
+  thread_local const auto memo = std::make_unique<Memo<Hash128, 1024>>();
+  return memo->Of(fields, [fields] { return IdentityOf("problem", fields); });
 }
 
 std::string_view OwnerName(std::string_view kind, std::string_view name) {

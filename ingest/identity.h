@@ -17,6 +17,10 @@ namespace spool {
 // "v1|<what>|<length>:<field>|…" hashed, without making that text.
 Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields);
 
+// IdentityOf("problem", fields). The last ones of each thread are remembered, since the hash costs
+// more than all else that is done with these fields.
+Hash128 ProblemKeyOf(std::initializer_list<std::string_view> fields);
+
 // The name of what owns the object: a pod's name without what its controller appended
 // ("api-7c9d8f6b5-x2x4z", "proxy-x2x4z" and "web-0" are of "api", "proxy" and "web"), a
 // ReplicaSet's without its template hash; any other name as it is. Only the alphabet that

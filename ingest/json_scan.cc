@@ -153,6 +153,7 @@ class JsonScanner::Walker {
         count_(count),
         depth_max_(std::min(depth_max, kDepthLimit)),
         scanner_(*scanner),
+        slash_(text.find('\\')),
         levels_(scanner->index_->levels) {}
 
   JsonResult Run();
@@ -202,6 +203,7 @@ class JsonScanner::Walker {
   State state_ = State::kValue;
   size_t at_ = 0;
   size_t depth_ = 0;
+  size_t slash_;  // the first backslash that is not before the last string; npos: none
   bool top_object_ = false;
   int32_t member_ = -1;  // waiting for its value
   std::array<Level, kDepthLimit + 2>& levels_;
@@ -331,7 +333,9 @@ bool JsonScanner::Walker::String(std::string_view* raw, bool* escaped) {
   const std::string_view token = Token(at_);
   if (token.size() < 2 || token.back() != '"') return Fault(JsonFault::kSyntax, Begin(at_));
   *raw = token.substr(1, token.size() - 2);
-  *escaped = std::memchr(raw->data(), '\\', raw->size()) != nullptr;
+  const size_t begin = Begin(at_) + 1;
+  if (slash_ < begin) slash_ = text_.find('\\', begin);
+  *escaped = slash_ < begin + raw->size();
   return !*escaped || Escapes(*raw, Begin(at_) + 1);
 }
 

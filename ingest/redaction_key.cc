@@ -36,6 +36,8 @@ Result<RedactionKey> Parse(std::string_view text, const std::string& path) {
   return key;
 }
 
+std::string PathIn(const std::string& dir) { return dir + "/REDACTION_KEY"; }
+
 // Empty when there is none.
 Result<std::optional<RedactionKey>> Read(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -61,18 +63,10 @@ Result<std::optional<RedactionKey>> Read(const std::string& path) {
   return std::optional<RedactionKey>(*key);
 }
 
-}  // namespace
-
-Result<RedactionKey> KeepRedactionKey(const std::string& dir) {
-  const std::string path = dir + "/REDACTION_KEY";
-  auto there = Read(path);
-  if (!there) return tl::unexpected(there.error());
-  if (*there) return **there;
-  RedactionKey key;
-  FillRandom(key);
+Status Write(const std::string& dir, const RedactionKey& key) {
   const std::string text = Hex(key) + "\n";
   // Under another name first: half a key would refuse the next start.
-  const std::string fresh = path + ".new";
+  const std::string fresh = PathIn(dir) + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return Refused("cannot create " + fresh);
   const bool written = fchmod(fd, 0600) == 0 &&
@@ -84,9 +78,30 @@ Result<RedactionKey> KeepRedactionKey(const std::string& dir) {
     return refused;
   }
   close(fd);
-  if (rename(fresh.c_str(), path.c_str()) != 0) return Refused("cannot rename " + fresh);
-  if (const Status synced = SyncDirectory(dir); !synced) return tl::unexpected(synced.error());
+  if (rename(fresh.c_str(), PathIn(dir).c_str()) != 0) return Refused("cannot rename " + fresh);
+  return SyncDirectory(dir);
+}
+
+}  // namespace
+
+Result<RedactionKey> KeepRedactionKey(const std::string& dir) {
+  auto there = Read(PathIn(dir));
+  if (!there) return tl::unexpected(there.error());
+  if (*there) return **there;
+  RedactionKey key;
+  FillRandom(key);
+  if (const Status kept = Write(dir, key); !kept) return tl::unexpected(kept.error());
   return key;
+}
+
+Status CopyRedactionKey(const std::string& from, const std::string& to) {
+  const auto key = Read(PathIn(from));
+  if (!key) return tl::unexpected(key.error());
+  if (!*key) return {};
+  const auto there = Read(PathIn(to));
+  if (!there) return tl::unexpected(there.error());
+  if (*there) return Fail(Code::kConflict, PathIn(to) + " exists already");
+  return Write(to, **key);
 }
 
 Result<RedactionKey> RedactionKeyOf(std::string_view secret) {

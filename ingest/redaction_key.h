@@ -15,6 +15,10 @@ namespace spool {
 // kStorage when it cannot be read or written.
 Result<RedactionKey> KeepRedactionKey(const std::string& dir);
 
+// Gives `to` the same file as `from`, durably, for a copy of the data directory; nothing when
+// `from` has none. The same errors, and kConflict when `to` has one.
+Status CopyRedactionKey(const std::string& from, const std::string& to);
+
 // The key that several spools share, from a secret of at least kRedactionSecretMin bytes. kInvalid.
 Result<RedactionKey> RedactionKeyOf(std::string_view secret);
 inline constexpr size_t kRedactionSecretMin = 32;

@@ -1,14 +1,9 @@
 #include "ingest/split.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstdint>
 #include <string>
+
+#include "ingest/brackets.h"
 
 namespace spool {
 namespace {
@@ -16,61 +11,6 @@ namespace {
 constexpr size_t kNone = std::string_view::npos;
 
 bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-
-// The place after the string that begins at `at`; kNone if it does not end.
-size_t SkipString(std::string_view text, size_t at) {
-  size_t i = at + 1;
-  for (;;) {
-#ifdef __SSE2__
-    while (i + 16 <= text.size()) {
-      const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
-      const __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')),
-                                       _mm_cmpeq_epi8(block, _mm_set1_epi8('\\')));
-      const auto mask = static_cast<unsigned>(_mm_movemask_epi8(hit));
-      if (mask != 0) {
-        i += static_cast<size_t>(std::countr_zero(mask));
-        break;
-      }
-      i += 16;
-    }
-#endif
-    while (i < text.size() && text[i] != '"' && text[i] != '\\') ++i;
-    if (i >= text.size()) return kNone;
-    if (text[i] == '"') return i + 1;
-    i += 2;
-  }
-}
-
-constexpr std::array<uint8_t, 256> MakeStops() {
-  std::array<uint8_t, 256> stops{};
-  for (const char c : {'"', '{', '}', '[', ']'}) stops[static_cast<uint8_t>(c)] = 1;
-  return stops;
-}
-
-constexpr std::array<uint8_t, 256> kStops = MakeStops();
-
-// The place after the object or array that begins at `at`; kNone if it is not closed. Counts
-// brackets of either kind: which ones fit is the checker's business.
-size_t SkipBrackets(std::string_view text, size_t at) {
-  size_t depth = 0;
-  for (size_t i = at; i < text.size();) {
-    const char c = text[i];
-    if (kStops[static_cast<uint8_t>(c)] == 0) {
-      ++i;
-    } else if (c == '"') {
-      i = SkipString(text, i);
-      if (i == kNone) return kNone;
-    } else {
-      ++i;
-      if (c == '{' || c == '[') {
-        ++depth;
-      } else if (--depth == 0) {
-        return i;
-      }
-    }
-  }
-  return kNone;
-}
 
 class Splitter {
  public:
@@ -342,7 +282,7 @@ Splitter::Outline Splitter::Look(size_t at, size_t end, bool in_line, bool hand_
     } else if (body_[i] == '{' || body_[i] == '[') {
       i = SkipBrackets(text, i);
     } else {
-      while (i < end && body_[i] != ',' && kStops[static_cast<uint8_t>(body_[i])] == 0) ++i;
+      while (i < end && body_[i] != ',' && !IsBracketOrQuote(body_[i])) ++i;
       if (key == "items" && Slice(value, i).starts_with("null") && SkipSpace(value + 4, i) == i) {
         if (outline.items != kNone) return outline;
         outline.items = value;

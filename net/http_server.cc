@@ -29,7 +29,7 @@ class Server final : public HttpServer {
   Server(HttpServerOptions options, HttpHandler handler, std::unique_ptr<TlsContext> tls)
       : options_(std::move(options)),
         shared_(std::make_shared<ServerShared>(options_.limits, std::move(handler), options_.budget,
-                                               options_.admit, options_.urgent, std::move(tls))) {
+                                               options_.hooks, std::move(tls))) {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       workers_.push_back(ServerWorker::Create(shared_));
     }

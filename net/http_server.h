@@ -102,6 +102,18 @@ using HttpAdmission = std::function<std::optional<HttpResponse>(const HttpReques
 // last to be refused. Called and bound as a handler is.
 using HttpUrgency = std::function<bool(const HttpRequest&)>;
 
+// Says what the server itself refuses (a Problem, or what HttpAdmission answered) as the sender of
+// the request understands it; the status stays. The request has no body, and is asked for only when
+// its path is known. Called and bound as a handler is.
+using HttpReword = std::function<HttpResponse(const HttpRequest&, HttpResponse)>;
+
+// What the server's owner knows of requests; each may be empty.
+struct HttpHooks {
+  HttpAdmission admit;
+  HttpUrgency urgent;
+  HttpReword reword;
+};
+
 struct HttpServerOptions {
   std::string name;     // of its threads, at most 12 characters
   std::string address;  // "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080"; port 0 takes a free one
@@ -110,8 +122,7 @@ struct HttpServerOptions {
   // What this server's bodies take is taken from here, too; may be empty.
   std::shared_ptr<ByteBudget> budget;
   std::optional<TlsFiles> tls;  // plain TCP without
-  HttpAdmission admit;          // may be empty
-  HttpUrgency urgent;           // may be empty
+  HttpHooks hooks;
 };
 
 struct HttpServerStats {

@@ -220,7 +220,7 @@ Connection::Connection(Worker& worker, Socket socket, std::string peer, PeerCoun
   // Neither the handshake nor the first request may take its time to begin.
   const bool tls = channel_.tls() != nullptr;
   if (tls) phase_ = Phase::kHandshake;
-  reader_.Introduce(peer_, nullptr, shared_.admit, shared_.urgent);
+  reader_.Introduce(peer_, nullptr, shared_.hooks);
   SetDeadline(tls ? shared_.limits.handshake_timeout : shared_.limits.header_timeout);
 }
 
@@ -259,7 +259,7 @@ bool Connection::HandshakeStep() {
   }
   if (outcome == Io::kDone) {
     shared_.tls->CountHandshake();
-    reader_.Introduce(peer_, tls.client(), shared_.admit, shared_.urgent);
+    reader_.Introduce(peer_, tls.client(), shared_.hooks);
     phase_ = Phase::kRead;
     readable_ = true;
     SetDeadline(shared_.limits.header_timeout);
@@ -463,8 +463,8 @@ void Connection::TimeOut() {
     Close();
     return;
   }
-  reader_.Abandon();
-  Refuse(Problem(408, "timeout", "The request did not arrive in time."));
+  reader_.Abandon(Problem(408, "timeout", "The request did not arrive in time."));
+  Refuse(reader_.TakeRefusal());
   Run();
 }
 

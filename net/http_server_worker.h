@@ -21,12 +21,11 @@ namespace spool::net {
 
 // What all threads of one server share. Any thread.
 struct ServerShared {
-  ServerShared(const HttpLimits& l, HttpHandler h, std::shared_ptr<ByteBudget> all, HttpAdmission a,
-               HttpUrgency u, std::unique_ptr<TlsContext> t)
+  ServerShared(const HttpLimits& l, HttpHandler h, std::shared_ptr<ByteBudget> all, HttpHooks k,
+               std::unique_ptr<TlsContext> t)
       : limits(l),
         handler(std::move(h)),
-        admit(std::move(a)),
-        urgent(std::move(u)),
+        hooks(std::move(k)),
         tls(std::move(t)),
         budget(std::make_shared<ByteBudget>(l.in_flight_bytes, l.body_bytes, std::move(all))) {}
 
@@ -48,8 +47,7 @@ struct ServerShared {
 
   const HttpLimits limits;
   const HttpHandler handler;
-  const HttpAdmission admit;              // may be empty
-  const HttpUrgency urgent;               // may be empty
+  const HttpHooks hooks;
   const std::unique_ptr<TlsContext> tls;  // null: plain TCP
   const std::shared_ptr<ByteBudget> budget;
   std::atomic<bool> stopping{false};

@@ -37,11 +37,10 @@ RequestReader::RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudge
       waiting_permit_(budget_) {}
 
 void RequestReader::Introduce(std::string peer, std::shared_ptr<const TlsClient> client,
-                              const HttpAdmission& admit, const HttpUrgency& urgent) {
+                              const HttpHooks& hooks) {
   peer_ = std::move(peer);
   client_ = std::move(client);
-  admit_ = admit ? &admit : nullptr;
-  urgent_ = urgent ? &urgent : nullptr;
+  hooks_ = &hooks;
 }
 
 size_t RequestReader::ReadHint() const {
@@ -126,9 +125,9 @@ RequestReader::State RequestReader::ReadHead(std::string_view* in) {
   if (refusal) return Refuse(*std::move(refusal));
   head_.request.peer = peer_;
   head_.request.client = client_;
-  if (admit_ != nullptr) refusal = (*admit_)(head_.request);
+  if (hooks_ != nullptr && hooks_->admit) refusal = hooks_->admit(head_.request);
   if (refusal) return Refuse(*std::move(refusal));
-  is_urgent_ = urgent_ != nullptr && (*urgent_)(head_.request);
+  is_urgent_ = hooks_ != nullptr && hooks_->urgent && hooks_->urgent(head_.request);
   const State state = BeginBody();
   if (state == State::kContinue && !in->empty()) return State::kMore;  // the client did not wait
   return state;
@@ -199,6 +198,9 @@ RequestReader::State RequestReader::FinishBody() {
 RequestReader::State RequestReader::Refuse(HttpResponse refusal) {
   decoder_.reset();
   std::string().swap(head_.request.body);
+  if (hooks_ != nullptr && hooks_->reword && !head_.request.path.empty()) {
+    refusal = hooks_->reword(head_.request, std::move(refusal));
+  }
   decltype(head_.request.headers)().swap(head_.request.headers);
   permit_.Release();
   head_permit_.Release();
@@ -212,9 +214,9 @@ RequestReader::State RequestReader::Refuse(HttpResponse refusal) {
   return State::kRefused;
 }
 
-void RequestReader::Abandon() {
+void RequestReader::Abandon(HttpResponse refusal) {
   head_.framed = false;
-  Refuse({});
+  Refuse(std::move(refusal));
 }
 
 RequestReader::State RequestReader::Shed() {

@@ -22,10 +22,9 @@ class RequestReader final : private BodyDecoder::Host {
   // `limits` must outlive the reader.
   RequestReader(const HttpLimits& limits, std::shared_ptr<ByteBudget> budget);
 
-  // Who sends: told of in each request from now on, and who may send is asked at each head.
-  // `admit` and `urgent` must outlive the reader and may be empty.
-  void Introduce(std::string peer, std::shared_ptr<const TlsClient> client,
-                 const HttpAdmission& admit, const HttpUrgency& urgent);
+  // Who sends: told of in each request from now on, and who may send is asked at each head. `hooks`
+  // must outlive the reader.
+  void Introduce(std::string peer, std::shared_ptr<const TlsClient> client, const HttpHooks& hooks);
 
   enum class State {
     kMore,      // give more bytes
@@ -38,8 +37,9 @@ class RequestReader final : private BodyDecoder::Host {
   // Takes all of `data`; what belongs to the next request is kept for it (at most one Feed's
   // worth, so feed at most ReadHint() bytes). Not after kReady or kRefused before Next.
   State Feed(std::string_view data);
-  // Gives the request under way up: its time is over. The connection cannot go on after it.
-  void Abandon();
+  // Gives the request under way up, for that reason: its time is over. The connection cannot go on
+  // after it. Then TakeRefusal.
+  void Abandon(HttpResponse refusal);
   // Forgets the request that was answered. Then Feed({}) if has_buffered(). What is still to come
   // of a refused body is read over first.
   void Next();
@@ -96,8 +96,7 @@ class RequestReader final : private BodyDecoder::Host {
 
   std::string peer_;
   std::shared_ptr<const TlsClient> client_;
-  const HttpAdmission* admit_ = nullptr;
-  const HttpUrgency* urgent_ = nullptr;
+  const HttpHooks* hooks_ = nullptr;
   std::string in_;  // bytes that wait for more, or for the next request
   Phase phase_ = Phase::kIdle;
   HeadScanner scanner_;

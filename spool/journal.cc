@@ -499,7 +499,8 @@ Micros Journal::ClockOffset() const { return impl_->state.accept_clock->Offset()
 bool Journal::healthy() const { return !impl_->state.failed; }
 Journal::Counters Journal::counters() const { return impl_->queue->counters(); }
 StoreStatus Journal::Store() const { return impl_->state.store->status(); }
-Result<Sequence> Journal::Snapshot(const std::string& wanted) const {
+Result<Sequence> Journal::Snapshot(
+    const std::string& wanted, const std::function<Status(const std::string& dir)>& beside) const {
   std::string dir = wanted;
   while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
   const std::lock_guard one_at_a_time(impl_->snapshots);
@@ -510,6 +511,9 @@ Result<Sequence> Journal::Snapshot(const std::string& wanted) const {
   const std::string partial = dir + ".partial";
   if (auto made = MakeNewDirectory(partial); !made) return tl::unexpected(made.error());
   auto end = impl_->SnapshotTo(partial);
+  if (end && beside) {
+    if (auto put = beside(partial); !put) end = tl::unexpected(put.error());
+  }
   if (end) {
     if (auto named = RenameDirectory(partial, dir); !named) end = tl::unexpected(named.error());
   }

@@ -248,7 +248,10 @@ class Journal {
   // A copy as of now in `dir`, which must not exist: start a spoold on it to restore. Every event
   // below the sequence given back is in it. Table files are linked when `dir` is on the same
   // volume. kConflict when `dir` exists, or `dir`.partial, under which it is made; kStorage.
-  Result<Sequence> Snapshot(const std::string& dir) const;
+  // `beside` is given the directory before it gets its name, to put there what belongs to a copy;
+  // its error is the snapshot's.
+  Result<Sequence> Snapshot(const std::string& dir,
+                            const std::function<Status(const std::string& dir)>& beside = {}) const;
 
   ScrubStatus Scrub() const;
   // One whole pass now, at full speed. kDamaged or kStorage when the database cannot be read; what

@@ -136,10 +136,10 @@ real_power_cuts() {
 # Everything that runs inside a process of ours; contract without the broker, whose client library
 # and start are no code of ours and take most of its time.
 sanitizer() {
-  ./dev build --preset "$1" && SPOOL_POWER_COUNT=40 SPOOL_IO_COUNT=24 SPOOL_DAMAGE_COUNT=60 \
-    SPOOL_WATERMARK_COUNT=100 \
-    ctest --preset "$1" -j 1 -E '^contract\.kafka$' \
-    -L '^(base|net|spool|model|faults|ingest|forward|sim|replay|app|contract)$'
+  local -a suites=(base net spool model faults ingest forward sim replay app contract)
+  ./dev build --preset "$1" "${suites[@]/#/test_}" && SPOOL_POWER_COUNT=40 SPOOL_IO_COUNT=24 \
+    SPOOL_DAMAGE_COUNT=60 SPOOL_WATERMARK_COUNT=100 \
+    ctest --preset "$1" -j 1 -E '^contract\.kafka$' -L "^($(IFS='|' && echo "${suites[*]}"))\$"
 }
 
 slower() {

@@ -62,20 +62,50 @@ Table EventTable(bool wide, bool by_event_time, bool replicas) {
   return Table(columns);
 }
 
+std::string StringOf(const Json& value) { return value.is_string() ? value.Text() : ""; }
+
+std::string BotkubeText(const Json& data) {
+  for (const Json& message : data["Messages"].items()) {
+    if (const std::string text = StringOf(message); !text.empty()) return text;
+  }
+  return StringOf(data["Title"]);
+}
+
+// What was done to what, and by whom; empty without something that it was done to.
+std::string Joined(const Json& verb, const Json& object, const Json& user) {
+  const std::string done = StringOf(verb);
+  const std::string to = StringOf(object);
+  const std::string by = StringOf(user);
+  if (done.empty() || to.empty()) return {};
+  return done + " " + to + (by.empty() ? "" : " by " + by);
+}
+
 }  // namespace
 
 std::string MessageOf(const Json& data) {
-  for (const char* key : {"message", "note", "output"}) {
-    const std::string text = data[key].Text();
-    if (!text.empty()) return text;
+  // Where producers keep it: Kubernetes, Falco, Gatekeeper, kubewatch, Fluent Bit, OTLP; an audit
+  // record last, whose other members the caller chose.
+  for (const char* key : {"message", "note", "output", "msg", "text", "log", "body"}) {
+    if (const std::string text = StringOf(data[key]); !text.empty()) return text;
   }
-  const std::string status = data["responseStatus"]["message"].Text();
-  if (!status.empty()) return status;
-  const std::string verb = data["verb"].Text();
-  const std::string uri = data["requestURI"].Text();
-  if (verb.empty() || uri.empty()) return {};
-  const std::string user = data["user"]["username"].Text();
-  return verb + " " + uri + (user.empty() ? "" : " by " + user);
+  // Of a watch, and of OTLP: the record itself is in there.
+  for (const char* inside : {"object", "body"}) {
+    const Json record = data[inside];
+    if (!record.is_object()) continue;
+    if (const std::string text = MessageOf(record); !text.empty()) return text;
+  }
+  if (const std::string text = StringOf(data["responseStatus"]["message"]); !text.empty()) {
+    return text;
+  }
+  if (const std::string botkube = BotkubeText(data["data"]); !botkube.empty()) return botkube;
+  const Json request = data["request"];
+  if (const std::string admission = Joined(request["operation"], request["resource"]["resource"],
+                                           request["userInfo"]["username"]);
+      !admission.empty()) {
+    return admission;
+  }
+  const std::string audit = Joined(data["verb"], data["requestURI"], data["user"]["username"]);
+  return audit.empty() ? Joined(data["Operation"], data["Resource"], {}) : audit;  // KubeArmor
 }
 
 EventPrinter::EventPrinter(Printer& out, bool by_event_time, bool endless, bool replicas)

@@ -117,6 +117,7 @@ Result<Json> Json::Parse(std::string_view text) {
 bool Json::is_null() const { return NodeOf(node_).is_null(); }
 bool Json::is_object() const { return NodeOf(node_).is_object(); }
 bool Json::is_array() const { return NodeOf(node_).is_array(); }
+bool Json::is_string() const { return NodeOf(node_).is_string(); }
 
 Json Json::operator[](std::string_view key) const {
   const Tree& node = NodeOf(node_);

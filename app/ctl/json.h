@@ -25,11 +25,12 @@ class Json {
   bool is_null() const;
   bool is_object() const;
   bool is_array() const;
+  bool is_string() const;
   Json operator[](std::string_view key) const;
   std::vector<Json> items() const;                            // of an array
   std::vector<std::pair<std::string, Json>> members() const;  // of an object, in order
 
-  std::string Text() const;  // a string's content, another scalar as JSON; "" for null
+  std::string Text() const;  // a string's content, anything else as JSON; "" for null
   uint64_t Number() const;   // a negative or fractional one is cut
   double Real() const;
   bool Flag() const;

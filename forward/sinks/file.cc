@@ -57,7 +57,7 @@ class FileSink : public Sink {
     struct stat at_path {};
     const bool there = stat(path_.c_str(), &at_path) == 0;
     if (fd_ >= 0 && (!there || at_path.st_dev != device_ || at_path.st_ino != inode_)) Close();
-    if (fd_ >= 0) return MendTail(false);  // another sink of ours may have failed in the middle
+    if (fd_ >= 0) return MendTail();  // another sink of ours may have failed in the middle
     if (there && !S_ISREG(at_path.st_mode)) {
       return Fail(Verdict::kHold, "not_a_file", "there is something else than a regular file");
     }
@@ -68,7 +68,7 @@ class FileSink : public Sink {
     device_ = opened.st_dev;
     inode_ = opened.st_ino;
     if (!SyncDirectory()) return FailAndClose(errno);
-    return MendTail(true);
+    return MendTail();
   }
 
   // The file's name must survive a power cut as well as its lines. One that is there already may
@@ -82,18 +82,19 @@ class FileSink : public Sink {
     return synced;
   }
 
-  // Lines of ours that a crash tore were never reported delivered and come again, so they are cut;
-  // anything else is not ours to remove and gets its line feed. What a power cut can leave is
-  // looked for in a file that is new to us: it ended us too.
-  bool MendTail(bool opened) {
+  // Lines of ours that a crash or a power cut tore were never reported delivered and come again, so
+  // they are cut; anything else is not ours to remove and gets its line feed.
+  bool MendTail() {
     const off_t size = lseek(fd_, 0, SEEK_END);
     if (size < 0) return FailAndClose(errno);
-    const auto tail = LookAtTail(fd_, size, !opened);
+    const auto tail = LookAtTail(fd_, size);
     if (!tail) return FailAndClose(errno);
-    const bool mended = tail->endless       ? write(fd_, "\n", 1) == 1
-                        : tail->torn < size ? ftruncate(fd_, tail->torn) == 0
-                                            : true;
-    return mended || FailAndClose(errno);
+    if (tail->torn < size) {
+      // Not what somebody else wrote behind it meanwhile.
+      if (lseek(fd_, 0, SEEK_END) != size) return FailAndClose(EAGAIN);
+      if (ftruncate(fd_, tail->torn) != 0) return FailAndClose(errno);
+    }
+    return !tail->endless || write(fd_, "\n", 1) == 1 || FailAndClose(errno);
   }
 
   bool Append(std::span<const Message> messages) {
@@ -118,8 +119,12 @@ class FileSink : public Sink {
     }
     if (buffer_.capacity() > kBufferKept) buffer_ = std::string();
     // After a failed sync the kernel may have dropped the pages and would call the next one good:
-    // the lines are written again, on a fresh descriptor.
-    if (fdatasync(fd_) != 0) return FailAndClose(errno);
+    // the lines are taken back and written again, on a fresh descriptor.
+    if (fdatasync(fd_) != 0) {
+      const int error = errno;
+      if (ftruncate(fd_, before) != 0) Close();  // then they come twice
+      return FailAndClose(error);
+    }
     return true;
   }
 

@@ -3,17 +3,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <string>
+#include <cstring>
 #include <string_view>
 
 namespace spool {
 namespace {
 
-// `into` is filled with what is at `at`.
-bool ReadAt(int fd, off_t at, std::string* into) {
-  for (size_t done = 0; done < into->size();) {
-    const ssize_t n = pread(fd, into->data() + done, into->size() - done, at + off_t(done));
+constexpr std::string_view kOurs = "{\"specversion\":";
+constexpr size_t kChunk = size_t{64} << 10;
+
+bool ReadAt(int fd, off_t at, char* into, size_t size) {
+  for (size_t done = 0; done < size;) {
+    const ssize_t n = pread(fd, into + done, size - done, at + static_cast<off_t>(done));
     if (n < 0 && errno == EINTR) continue;
     if (n == 0) errno = EIO;  // it was longer when it was asked
     if (n <= 0) return false;
@@ -22,45 +25,68 @@ bool ReadAt(int fd, off_t at, std::string* into) {
   return true;
 }
 
-bool IsOurs(std::string_view line) {
-  constexpr std::string_view kOurs = "{\"specversion\":";
-  return line.starts_with('\0') || kOurs.starts_with(line.substr(0, kOurs.size()));
+struct Line {
+  off_t begin = -1;  // -1: farther than kFileLineMax
+  bool ended = false;
+  bool zeros = false;  // has some
+  bool only_zeros = true;
+  bool ours = false;
+
+  bool torn() const { return !ended || zeros; }
+};
+
+// Whether a line begins as ours do, as far as it is there.
+bool BeginsAsOurs(std::string_view head) {
+  head = head.substr(0, head.find('\0'));
+  return !head.empty() && kOurs.starts_with(head.substr(0, kOurs.size()));
+}
+
+// The line that ends at `end`, which is not 0. Nothing if it cannot be read.
+std::optional<Line> LastLine(int fd, off_t end) {
+  Line line;
+  std::array<char, kChunk> chunk;
+  if (!ReadAt(fd, end - 1, chunk.data(), 1)) return std::nullopt;
+  line.ended = chunk[0] == '\n';
+  if (line.ended) --end;
+  const off_t farthest = std::max<off_t>(0, end - static_cast<off_t>(kFileLineMax));
+  for (off_t at = end; line.begin < 0;) {
+    if (at == 0) {
+      line.begin = 0;
+      break;
+    }
+    if (at == farthest) return line;
+    const auto size = static_cast<size_t>(std::min<off_t>(at - farthest, kChunk));
+    at -= static_cast<off_t>(size);
+    if (!ReadAt(fd, at, chunk.data(), size)) return std::nullopt;
+    std::string_view text(chunk.data(), size);
+    if (const size_t feed = text.rfind('\n'); feed != text.npos) {
+      line.begin = at + static_cast<off_t>(feed) + 1;
+      text.remove_prefix(feed + 1);
+    }
+    line.zeros = line.zeros || text.find('\0') != text.npos;
+    line.only_zeros = line.only_zeros && text.find_first_not_of('\0') == text.npos;
+  }
+  const auto head = static_cast<size_t>(std::min<off_t>(end - line.begin, kOurs.size()));
+  if (!ReadAt(fd, line.begin, chunk.data(), head)) return std::nullopt;
+  line.ours = (line.zeros && line.only_zeros) || BeginsAsOurs({chunk.data(), head});
+  return line;
 }
 
 }  // namespace
 
-std::optional<FileTail> LookAtTail(int fd, off_t size, bool last_line_only) {
-  if (size == 0) return FileTail{0, false};
-  if (last_line_only) {
-    std::string last(1, '\0');
-    if (!ReadAt(fd, size - 1, &last)) return std::nullopt;
-    if (last[0] == '\n') return FileTail{size, false};
-  }
-  const off_t begin = std::max<off_t>(0, size - static_cast<off_t>(kFileTailBytes));
-  std::string text(static_cast<size_t>(size - begin), '\0');
-  if (!ReadAt(fd, begin, &text)) return std::nullopt;
-  const std::string_view tail = text;
-  size_t at = 0;
-  if (last_line_only) {
-    at = tail.rfind('\n') + 1;
-  } else if (begin > 0) {  // in the middle of a line
-    at = std::min(tail.find('\n'), tail.size() - 1) + 1;
-  }
-  FileTail found{size, tail.back() != '\n'};
-  while (at < tail.size()) {
-    const size_t feed = tail.find('\n', at);
-    const size_t end = std::min(feed, tail.size());
-    const std::string_view line = tail.substr(at, end - at);
-    const bool torn = feed == tail.npos || line.find('\0') != line.npos;
-    if (!IsOurs(line)) {
-      found.torn = size;
-    } else if (torn && found.torn == size) {
-      found.torn = begin + static_cast<off_t>(at);
+std::optional<FileTail> LookAtTail(int fd, off_t size) {
+  FileTail tail{size, false};
+  while (tail.torn > 0) {
+    const auto line = LastLine(fd, tail.torn);
+    if (!line) return std::nullopt;
+    if (!line->torn()) break;
+    if (!line->ours) {
+      tail.endless = !line->ended;
+      break;
     }
-    at = end + 1;
+    tail.torn = line->begin;
   }
-  if (found.torn < size) found.endless = false;
-  return found;
+  return tail;
 }
 
 }  // namespace spool

@@ -81,8 +81,8 @@ void FillBotkube(const RecordContext& context, const std::vector<JsonMember>& me
   const Category category = ClassifyEvent(facts);
   view->category = category.category;
   view->subcategory = category.subcategory;
-  view->problem_key = IdentityOf(
-      "problem", {cluster, b.in_namespace, b.kind, OwnerName(b.kind, b.name), view->reason});
+  view->problem_key =
+      ProblemKeyOf({cluster, b.in_namespace, b.kind, OwnerName(b.kind, b.name), view->reason});
 }
 
 }  // namespace spool

@@ -150,8 +150,8 @@ void FillFalco(const RecordContext& context, const std::vector<JsonMember>& memb
                           {context.cluster, time, hostname, rule, output.empty() ? text : output});
   }
   const std::string_view where = view->name.empty() ? hostname : view->name;
-  view->problem_key = IdentityOf("problem", {context.cluster, view->namespace_, view->kind,
-                                             OwnerName(view->kind, where), rule});
+  view->problem_key = ProblemKeyOf(
+      {context.cluster, view->namespace_, view->kind, OwnerName(view->kind, where), rule});
 }
 
 }  // namespace spool

@@ -101,8 +101,8 @@ void FillGatekeeper(const RecordContext& context, const std::vector<JsonMember>&
   std::string& rule = context.arena->New();
   rule.append(g.constraint_kind.substr(0, kAttributeMax)).append("/");
   rule.append(g.constraint_name.substr(0, kAttributeMax));
-  view->problem_key = IdentityOf(
-      "problem", {context.cluster, g.in_namespace, g.kind, OwnerName(g.kind, g.name), rule});
+  view->problem_key =
+      ProblemKeyOf({context.cluster, g.in_namespace, g.kind, OwnerName(g.kind, g.name), rule});
 }
 
 }  // namespace spool

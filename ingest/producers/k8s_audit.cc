@@ -131,8 +131,8 @@ std::optional<Rejected> FillK8sAudit(const RecordContext& context,
                                   f.request_uri, f.verb, view->data});
   // A request that went well is no trouble.
   if (verdict.denied || f.facts.code >= 400 || f.stage == "Panic") {
-    view->problem_key = IdentityOf("problem", {context.cluster, f.namespace_, view->kind,
-                                               OwnerName(view->kind, f.name), view->reason});
+    view->problem_key = ProblemKeyOf(
+        {context.cluster, f.namespace_, view->kind, OwnerName(view->kind, f.name), view->reason});
   }
   return std::nullopt;
 }

@@ -214,7 +214,7 @@ std::optional<Rejected> FillK8sEvent(const RecordContext& context,
   if (!f.kind.empty() || !f.name.empty()) {
     std::string_view owner = ControllerName(context, f.owners);
     if (owner.empty()) owner = OwnerName(f.kind, f.name);
-    view->problem_key = IdentityOf("problem", {cluster, f.namespace_, f.kind, owner, f.reason});
+    view->problem_key = ProblemKeyOf({cluster, f.namespace_, f.kind, owner, f.reason});
   }
   return std::nullopt;
 }

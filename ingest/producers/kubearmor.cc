@@ -67,8 +67,7 @@ void FillKubeArmor(const RecordContext& context, const std::vector<JsonMember>& 
   if (!alert) return;  // telemetry is no trouble
   std::string_view owner = f.Text("owner", "name");
   if (owner.empty()) owner = OwnerName(view->kind, view->name);
-  view->problem_key =
-      IdentityOf("problem", {cluster, view->namespace_, view->kind, owner, view->reason});
+  view->problem_key = ProblemKeyOf({cluster, view->namespace_, view->kind, owner, view->reason});
 }
 
 }  // namespace spool

@@ -26,8 +26,8 @@ void Describe(const RecordContext& context, std::string_view kind, std::string_v
   view->severity = EventSeverity(kind == "Backoff" ? "Warning" : "Normal",
                                  kind == "NodeRebooted" ? std::string_view("Rebooted") : kind);
   if (!kind.empty() || !name.empty()) {
-    view->problem_key = IdentityOf("problem", {context.cluster, in_namespace, view->kind,
-                                               OwnerName(view->kind, name), reason});
+    view->problem_key = ProblemKeyOf(
+        {context.cluster, in_namespace, view->kind, OwnerName(view->kind, name), reason});
   }
 }
 

@@ -80,8 +80,8 @@ void FillEventAttributes(const RecordFields& f, std::string_view cluster, EventV
   view->subcategory = category.subcategory;
   view->severity = std::max(view->severity, EventSeverity("Normal", view->reason));
   if (!view->kind.empty() || !view->name.empty()) {
-    view->problem_key = IdentityOf("problem", {cluster, view->namespace_, view->kind,
-                                               OwnerName(view->kind, view->name), view->reason});
+    view->problem_key = ProblemKeyOf(
+        {cluster, view->namespace_, view->kind, OwnerName(view->kind, view->name), view->reason});
   }
 }
 

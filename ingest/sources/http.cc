@@ -213,8 +213,11 @@ Status HttpSource::Start() {
   server.limits = options_.limits;
   server.budget = options_.budget;
   server.tls = options_.tls;
-  server.admit = [this](const net::HttpRequest& request) { return Admit(request); };
-  server.urgent = [](const net::HttpRequest& request) { return NeverRetries(request.path); };
+  server.hooks.admit = [this](const net::HttpRequest& request) { return Admit(request); };
+  server.hooks.urgent = [](const net::HttpRequest& request) { return NeverRetries(request.path); };
+  server.hooks.reword = [](const net::HttpRequest& request, net::HttpResponse refusal) {
+    return HttpAnswers(request).Reworded(std::move(refusal));
+  };
   auto started = net::HttpServer::Start(
       std::move(server), [this](net::HttpRequest&& request, net::HttpResponder responder) {
         Handle(std::move(request), std::move(responder));
@@ -373,7 +376,8 @@ void HttpSource::Handle(net::HttpRequest&& request, net::HttpResponder responder
       responder.Send(Handshake(request));
       return;
     }
-    responder.Send(MethodNotAllowed(request.path == "/v1/events" ? "POST, OPTIONS" : "POST"));
+    responder.Send(HttpAnswers(request).Reworded(
+        MethodNotAllowed(request.path == "/v1/events" ? "POST, OPTIONS" : "POST")));
     return;
   }
   responder.Send(net::Problem(404, "not_found", "There is nothing at this path."));
@@ -525,17 +529,16 @@ void HttpSource::Watch(const net::HttpRequest& request, net::HttpResponse allowe
     counters_->Lose(options_.name, decoded.error().code);
     return;
   }
-  journal_.Append(
-      std::move(decoded->events), options_.name,
-      [quarantined = decoded->quarantined, quarantine = decoded->quarantine, counters = counters_,
-       now, name = options_.name, place = std::move(place),
-       inside = std::move(inside)](const Result<AppendResult>& result) {
-        if (result) {
-          counters->Stored(*result, quarantine, quarantined, now);
-        } else {
-          counters->Lose(name, result.error().message);
-        }
-      });
+  journal_.Append(std::move(decoded->events), options_.name,
+                  [quarantined = decoded->quarantined, quarantine = decoded->quarantine,
+                   counters = counters_, now, name = options_.name, place = std::move(place),
+                   inside = std::move(inside)](const Result<AppendResult>& result) {
+                    if (result) {
+                      counters->Stored(*result, quarantine, quarantined, now);
+                    } else {
+                      counters->Lose(name, result.error().message);
+                    }
+                  });
 }
 
 // Also a refusal is told only when what it leaves in quarantine is durable.
@@ -560,17 +563,17 @@ void HttpSource::Refuse(const Refusal& refusal, std::vector<Event> quarantine, s
   }
   const auto count = static_cast<uint32_t>(quarantine.size());
   const StreamId stream = quarantine.front().stream;
-  journal_.Append(std::move(quarantine), options_.name,
-                  [responder, answers, response = std::move(response), count, stream,
-                   counters = counters_,
-                   inside = std::move(inside)](Result<AppendResult> result) mutable {
-                    if (!result) {
-                      responder.Send(counters->Unavailable(result.error().code, answers));
-                      return;
-                    }
-                    static_cast<void>(counters->Count(*result, stream, count));
-                    responder.Send(std::move(response));
-                  });
+  journal_.Append(
+      std::move(quarantine), options_.name,
+      [responder, answers, response = std::move(response), count, stream, counters = counters_,
+       inside = std::move(inside)](Result<AppendResult> result) mutable {
+        if (!result) {
+          responder.Send(counters->Unavailable(result.error().code, answers));
+          return;
+        }
+        static_cast<void>(counters->Count(*result, stream, count));
+        responder.Send(std::move(response));
+      });
 }
 
 }  // namespace spool

@@ -34,6 +34,9 @@ int RpcCode(int status) {
   switch (status) {
     case 401: return 16;  // UNAUTHENTICATED
     case 403: return 7;   // PERMISSION_DENIED
+    case 405:
+    case 501: return 12;  // UNIMPLEMENTED
+    case 408: return 4;   // DEADLINE_EXCEEDED
     case 413:
     case 429: return 8;   // RESOURCE_EXHAUSTED
     case 503: return 14;  // UNAVAILABLE
@@ -74,9 +77,8 @@ net::HttpResponse HttpAnswers::Stored(const AppendResult& result, const Tally& t
       response.body = "{}";
       if (rejected == 0) break;
       // Numbers of 64 bits are texts in protobuf's JSON.
-      response.body = "{\"partialSuccess\":{\"rejectedLogRecords\":\"" +
-                      std::to_string(rejected) + "\",\"errorMessage\":\"" +
-                      std::string(kPartly) + "\"}}";
+      response.body = "{\"partialSuccess\":{\"rejectedLogRecords\":\"" + std::to_string(rejected) +
+                      "\",\"errorMessage\":\"" + std::string(kPartly) + "\"}}";
       break;
     case Kind::kOtlpProtobuf:
       response.content_type = "application/x-protobuf";
@@ -90,20 +92,27 @@ net::HttpResponse HttpAnswers::Stored(const AppendResult& result, const Tally& t
 
 net::HttpResponse HttpAnswers::Problem(int status, std::string_view code, std::string_view detail,
                                        int64_t offset, int retry_after) const {
-  net::HttpResponse response = net::Problem(status, code, detail, offset, retry_after);
-  if (kind_ != Kind::kOtlpJson && kind_ != Kind::kOtlpProtobuf) return response;
-  const std::string message = std::string(code) + ": " + std::string(detail);
-  const int rpc = RpcCode(status);
+  return Reworded(net::Problem(status, code, detail, offset, retry_after));
+}
+
+net::HttpResponse HttpAnswers::Reworded(net::HttpResponse problem) const {
+  if (kind_ != Kind::kOtlpJson && kind_ != Kind::kOtlpProtobuf) return problem;
+  if (problem.content_type != "application/problem+json") return problem;
+  std::string message;
+  AppendUnescaped(JsonStringInside(JsonMemberOf(problem.body, "code")), &message);
+  message += ": ";
+  AppendUnescaped(JsonStringInside(JsonMemberOf(problem.body, "detail")), &message);
+  const int rpc = RpcCode(problem.status);
   if (kind_ == Kind::kOtlpProtobuf) {
-    response.content_type = "application/x-protobuf";
-    response.body = Number(1, static_cast<uint64_t>(rpc)) + Bytes(2, message);
-    return response;
+    problem.content_type = "application/x-protobuf";
+    problem.body = Number(1, static_cast<uint64_t>(rpc)) + Bytes(2, message);
+    return problem;
   }
-  response.content_type = "application/json";
-  response.body = "{\"code\":" + std::to_string(rpc) + ",\"message\":";
-  AppendJsonString(message, &response.body);
-  response.body += '}';
-  return response;
+  problem.content_type = "application/json";
+  problem.body = "{\"code\":" + std::to_string(rpc) + ",\"message\":";
+  AppendJsonString(message, &problem.body);
+  problem.body += '}';
+  return problem;
 }
 
 bool NeverRetries(std::string_view path) {

@@ -32,6 +32,8 @@ class HttpAnswers {
   // specification (docs/specification.md, "Failures") asks for.
   net::HttpResponse Problem(int status, std::string_view code, std::string_view detail,
                             int64_t offset = -1, int retry_after = 0) const;
+  // The same of a net::Problem that others made; any other answer as it is.
+  net::HttpResponse Reworded(net::HttpResponse problem) const;
 
  private:
   enum class Kind { kEmpty, kSummary, kOtlpJson, kOtlpProtobuf };

@@ -95,6 +95,33 @@ TEST(ConfigSettings, SecretsAreReferencesAndWhatMayBeOneIsHidden) {
   EXPECT_THAT(SettingsYaml(config.settings, true), Not(HasSubstr("hunter2")));
 }
 
+// Nothing keeps two tokens from having one name; each is there, is compared and is shown.
+TEST(ConfigSettings, ItemsOfOneNameHaveAKeyEach) {
+  const auto parse = [](const std::string& tokens) {
+    return Parse("version: 1\nadmin: { tokens: [ " + tokens + " ] }\n");
+  };
+  const std::string a = "{ name: ops, file: /a, role: viewer }";
+  const std::string b = "{ name: ops, file: /b, role: viewer }";
+  const std::string c = "{ name: \"ops#2\", file: /c, role: viewer }";
+  const std::string zero = "{ name: \"0\", file: /z, role: viewer }";
+  const Config all = parse(a + ", " + b + ", " + c);
+  const auto settings = ByKey(all.settings);
+  EXPECT_EQ(settings.at("admin.tokens[ops].file"), "/a");
+  EXPECT_EQ(settings.at("admin.tokens[ops#2].file"), "/b");
+  EXPECT_EQ(settings.at("admin.tokens[ops#2#2].file"), "/c");
+  ByKey(parse("{ file: /a, role: viewer }, " + zero).settings);
+  for (const std::string& fewer : {a + ", " + b, a + ", " + c, b + ", " + c}) {
+    EXPECT_FALSE(PlanReload(all, parse(fewer)).keys.empty()) << fewer;
+    EXPECT_FALSE(PlanReload(parse(fewer), all).keys.empty()) << fewer;
+  }
+  EXPECT_FALSE(PlanReload(parse(a + ", " + b), parse(a)).keys.empty());
+  EXPECT_FALSE(PlanReload(parse(a + ", " + b), parse(b)).keys.empty());
+  EXPECT_TRUE(PlanReload(all, parse(a + ", " + b + ", " + c)).keys.empty());
+  const ConfigResult shown = ParseConfig(SettingsYaml(all.settings, true), "shown");
+  ASSERT_TRUE(shown.config);
+  EXPECT_EQ(shown.config->admin.tokens.size(), 3u);
+}
+
 // Also one that changes is told from what it was.
 TEST(ConfigSettings, WhatIsHiddenIsComparedAllTheSame) {
   const auto hook = [](const std::string& url, const std::string& key) {

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
+#include <string>
 
 namespace spool {
 namespace {
@@ -22,6 +25,39 @@ TEST(Hash, Sha256OfPiecesIsThatOfTheWhole) {
         pieces.Add(std::string_view(text).substr(at, step));
       }
       EXPECT_EQ(pieces.Prefix(), Sha256Prefix(text)) << size << " in " << step;
+    }
+  }
+}
+
+// RFC 4231, section 4: cases 1 to 4. Their keys are shorter than ours, and HMAC fills keys with
+// zeros.
+TEST(Hash, HmacHasThePublishedValues) {
+  struct Vector {
+    std::string key;
+    std::string text;
+    std::string_view digest;
+  };
+  std::string counted;
+  for (char c = 1; c <= 25; ++c) counted += c;
+  const Vector vectors[] = {
+      {std::string(20, '\x0b'), "Hi There",
+       "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+      {"Jefe", "what do ya want for nothing?",
+       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+      {std::string(20, '\xaa'), std::string(50, '\xdd'),
+       "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
+      {counted, std::string(50, '\xcd'),
+       "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"},
+  };
+  for (const Vector& vector : vectors) {
+    std::array<uint8_t, 32> key{};
+    std::copy(vector.key.begin(), vector.key.end(), key.begin());
+    HmacSha256 hmac(key);
+    for (int again = 0; again < 2; ++again) {
+      hmac.Reset();
+      hmac.Add(vector.text.substr(0, 3));
+      hmac.Add(vector.text.substr(3));
+      EXPECT_EQ(Hex(hmac.Whole()), vector.digest) << vector.text;
     }
   }
 }

@@ -315,6 +315,36 @@ TEST_F(ProducersTest, OtlpIsToldOfWhatItNeedNotSendAgain) {
   EXPECT_EQ(binary.body.substr(0, 3), "\x08\x03\x12");
 }
 
+// Also what the server refuses before the source sees it is told in OTLP's words.
+TEST_F(ProducersTest, OtlpIsRefusedInItsOwnWords) {
+  std::ofstream(dir_ / "token") << "correct-horse-battery-staple-97\n";
+  Start({}, "0", ", limits: { body: 64KiB }, tokens: [ { file: " + dir_ / "token" + " } ]");
+  ASSERT_FALSE(HasFatalFailure());
+  const std::pair<std::string, std::string> good{"Authorization",
+                                                 "Bearer correct-horse-battery-staple-97"};
+  const std::string large(100'000, ' ');
+  const auto check = [&](const HttpReply& json, const HttpReply& binary, int status, int code) {
+    EXPECT_EQ(json.status, status);
+    EXPECT_EQ(json.content_type, "application/json");
+    EXPECT_EQ(json.Json()["code"], code) << json.body;
+    EXPECT_NE(json.Json()["message"].get<std::string>().find(": "), std::string::npos);
+    EXPECT_EQ(binary.status, status);
+    EXPECT_EQ(binary.content_type, "application/x-protobuf");
+    EXPECT_EQ(binary.body.substr(0, 3), "\x08" + std::string(1, static_cast<char>(code)) + "\x12");
+  };
+  const auto post = [&](const std::string& body, const std::string& type, HttpHeaders headers) {
+    headers.emplace_back("Content-Type", type);
+    return Call("POST", ingest_, "/v1/logs", body, headers);
+  };
+  const std::string js = "application/json", pb = "application/x-protobuf";
+  check(post("{}", js, {}), post("", pb, {}), 401, 16);
+  check(post(large, js, {good}), post(large, pb, {good}), 413, 8);
+  const HttpHeaders brotli{good, {"Content-Encoding", "br"}};
+  check(post("{}", js, brotli), post("x", pb, brotli), 415, 3);
+  // Everybody else gets the problem.
+  EXPECT_EQ(Call("POST", ingest_, "/v1/events", large, {good}).Code(), "body_too_large");
+}
+
 // More reserve than any volume has: the disk is full.
 TEST_F(ProducersTest, OnAFullDiskEachHearsWhatMakesItComeAgain) {
   Start({}, "16TiB");

@@ -25,6 +25,29 @@ class PumpRedrive : public PumpTest {
     }
     pump_->LookForWanted();
   }
+  // All that waits for the target has ended otherwise: then nothing is waited for.
+  void GrowOld(Verdict verdict) {
+    options_.age_max = std::chrono::hours(1);
+    MakeDead(2);
+    journal_.Fill(5);
+    sink_.script = ScriptedSink::Always(verdict, "http_503");
+    EXPECT_EQ(RunOn(minutes(30)), Step::kWait);
+    EXPECT_NE(pump_->status().state, TargetState::kOk);
+    sink_.attempts.clear();
+    clock_.Advance(std::chrono::hours(2));
+    EXPECT_EQ(RunOn(), Step::kIdle);
+    EXPECT_TRUE(sink_.attempts.empty());
+    EXPECT_NE(pump_->status().state, TargetState::kOk) << "it has not answered since";
+    EXPECT_FALSE(pump_->status().retry_at);
+    sink_.script = ScriptedSink::Accept;
+    WantAll();
+    EXPECT_EQ(RunOn(), Step::kIdle);
+    EXPECT_EQ(sink_.attempts.size(), 7U);
+    EXPECT_EQ(pump_->status().state, TargetState::kOk);
+    EXPECT_EQ(pump_->status().last_error, "");
+    EXPECT_EQ(account().delivered, 7U);
+    EXPECT_EQ(account().dead_lettered, 0U);
+  }
 };
 
 TEST_F(PumpRedrive, SendsAWantedDeadLetterAgainAndCountsItAsDelivered) {
@@ -39,6 +62,14 @@ TEST_F(PumpRedrive, SendsAWantedDeadLetterAgainAndCountsItAsDelivered) {
   EXPECT_TRUE(journal_.Dead("t").empty());
   EXPECT_EQ(account().delivered, 40U);
   EXPECT_EQ(account().dead_lettered, 0U);
+}
+
+TEST_F(PumpRedrive, WaitsForNoEventWhenWhatATargetThatWasAwayMissedIsTooOld) {
+  GrowOld(Verdict::kRetry);
+}
+
+TEST_F(PumpRedrive, WaitsForNoEventWhenWhatATargetRefusedToTakeIsTooOld) {
+  GrowOld(Verdict::kHold);
 }
 
 TEST_F(PumpRedrive, KeepsOneThatIsRefusedAgain) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "app/ctl/arguments.h"
+#include "app/ctl/event_printer.h"
 #include "app/ctl/json.h"
 #include "app/ctl/replay_progress.h"
 #include "app/ctl/table.h"
@@ -51,6 +52,37 @@ TEST(CtlText, BytesThatAreNoUtf8AreShownAsSuch) {
   EXPECT_EQ(Visible("\x9b"
                     "2J"),
             "\\x9b2J");
+}
+
+TEST(CtlText, AnEventSaysWhatItsProducerSays) {
+  const auto message = [](std::string_view text) {
+    const auto data = Json::Parse(text);
+    return data ? MessageOf(*data) : "no JSON";
+  };
+  const std::pair<std::string_view, std::string_view> said[] = {
+      {R"({"message":"m","note":"n"})", "m"},
+      {R"({"message":"","note":"n"})", "n"},
+      {R"({"output":"o"})", "o"},
+      {R"({"msg":"no team label"})", "no team label"},
+      {R"({"text":"A `pod`"})", "A `pod`"},
+      {R"({"log":"a line"})", "a line"},
+      {R"({"body":"of OTLP"})", "of OTLP"},
+      {R"({"body":{"type":"MODIFIED","object":{"message":"watched"}}})", "watched"},
+      {R"({"body":{"verb":"get","requestURI":"/api"}})", "get /api"},
+      {R"({"source":"k8s","data":{"Title":"t","Messages":["","why"]}})", "why"},
+      {R"({"source":"k8s","data":{"Title":"t","Messages":null}})", "t"},
+      {R"({"verb":"get","requestURI":"/api","user":{"username":"eve"}})", "get /api by eve"},
+      {R"({"verb":"get","requestURI":"/api","responseStatus":{"message":"no"}})", "no"},
+      {R"({"verb":"get"})", ""},
+      {R"({"request":{"operation":"CREATE","resource":{"resource":"pods"},)"
+       R"("userInfo":{"username":"eve"}}})",
+       "CREATE pods by eve"},
+      {R"({"Operation":"File","Resource":"/etc/hosts"})", "File /etc/hosts"},
+      {R"({"log":{"a":1},"msg":["x"],"message":{"text":"no string"}})", ""},
+      {R"({"n":1})", ""},
+      {R"([1])", ""},
+  };
+  for (const auto& [data, text] : said) EXPECT_EQ(message(data), text) << data;
 }
 
 TEST(CtlText, APileOfCombiningMarksIsCut) {

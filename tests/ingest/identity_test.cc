@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "tests/support/ingest_fixture.h"
 
@@ -18,6 +21,22 @@ TEST(Identity, NoFieldCanPassForAnother) {
   seen.insert(IdentityOf("x", {"a", "b", ""}));
   seen.insert(IdentityOf("y", {"a", "b"}));
   EXPECT_EQ(seen.size(), 6U);
+}
+
+// Whether it is remembered or not: all that fall into one slot, and what is too long or has a zero.
+TEST(Identity, ARememberedProblemKeyIsThatOfItsFields) {
+  const std::string zero(1, '\0');
+  std::vector<std::string> fields = {"", "a", "b", zero, "a" + zero, std::string(300, 'x')};
+  for (int i = 0; i < 3000; ++i) fields.push_back(std::to_string(i));
+  const auto same = [](std::initializer_list<std::string_view> these) {
+    return ProblemKeyOf(these) == IdentityOf("problem", these);
+  };
+  for (int again = 0; again < 2; ++again) {
+    for (const std::string& field : fields) {
+      ASSERT_TRUE(same({field}) && same({field, ""}) && same({field, "a"}) && same({"a", field}))
+          << field;
+    }
+  }
 }
 
 // The canonical texts are a promise: a changed one makes every stored id stranger to its repeats.

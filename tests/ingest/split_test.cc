@@ -65,6 +65,47 @@ TEST(Split, Arrays) {
   EXPECT_EQ(Split("[1,\"a]\", null]"), (List{"1", "\"a]\"", "null"}));
 }
 
+// Whatever falls on the borders of what is looked at in one go.
+TEST(Split, ElementsOfAnyShapeAtAnyPlace) {
+  std::mt19937_64 random(5);
+  const auto below = [&](uint64_t n) { return random() % n; };
+  const auto text = [&] {
+    static constexpr std::string_view kPieces[] = {"\\\"", "\\\\", "{", "}",   "[",
+                                                   "]",    ",",    "x", "xyz", " "};
+    std::string made = "\"";
+    for (uint64_t n = below(4) == 0 ? below(150) : below(12); n > 0; --n) {
+      made += below(8) == 0 ? kPieces[below(10)] : "abcdefg";
+    }
+    return made + "\"";
+  };
+  const std::function<std::string(int)> value = [&](int depth) -> std::string {
+    const uint64_t kind = depth == 0 ? below(2) : below(4);
+    if (kind == 0) return std::to_string(below(100'000));
+    if (kind == 1) return text();
+    std::string made;
+    for (uint64_t n = below(5); n > 0; --n) {
+      if (!made.empty()) made += ',';
+      // Keys that differ: what is looked at is the split.
+      if (kind == 2) made += "\"k" + std::to_string(random()) + "\":";
+      made += value(depth - 1);
+    }
+    return kind == 2 ? "{" + made + "}" : "[" + made + "]";
+  };
+  for (int round = 0; round < 2000; ++round) {
+    List elements;
+    std::string body = std::string(below(70), ' ') + "[";
+    for (uint64_t n = 1 + below(5); n > 0; --n) {
+      std::string element = "{\"a\":" + value(3) + "}";
+      if (!elements.empty()) body += below(2) == 0 ? "," : " ,\n ";
+      body += element;
+      elements.push_back(std::move(element));
+    }
+    body += "]";
+    ASSERT_EQ(Split(body), elements) << body;
+    ASSERT_EQ(Split(elements[0] + "\n" + elements.back()), (List{elements[0], elements.back()}));
+  }
+}
+
 TEST(Split, LinesAndObjectsBackToBack) {
   const List two = {R"({"a":1})", R"({"b":2})"};
   EXPECT_EQ(Split("{\"a\":1}\n{\"b\":2}\n"), two);

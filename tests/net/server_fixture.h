@@ -101,8 +101,9 @@ class HttpServerTest : public testing::Test {
     options.threads = threads;
     options.limits = limits;
     options.tls = tls_;
-    options.admit = admit_;
-    options.urgent = urgent_;
+    options.hooks.admit = admit_;
+    options.hooks.urgent = urgent_;
+    options.hooks.reword = reword_;
     auto server = HttpServer::Start(options, std::move(handler));
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
@@ -131,6 +132,7 @@ class HttpServerTest : public testing::Test {
   std::optional<TlsFiles> tls_;         // to be set before a start
   HttpAdmission admit_;                 // as well
   HttpUrgency urgent_;                  // as well
+  HttpReword reword_;                   // as well
   std::unique_ptr<HttpServer> server_;  // ends before the desk its threads use
 };
 

@@ -133,6 +133,20 @@ TEST_F(Offline, ASnapshotMadeWhileEventsComeRestores) {
   std::ofstream(other + ".partial/theirs") << "x";
   EXPECT_EQ(journal->Snapshot(other).error().code, Code::kConflict);
   EXPECT_TRUE(fs::exists(other + ".partial/theirs"));
+  // What stands beside a journal is there before the copy has its name, or there is no copy.
+  const std::string third = scratch.path() + "/third";
+  EXPECT_TRUE(journal->Snapshot(third, [&](const std::string& dir) -> Status {
+    EXPECT_FALSE(fs::exists(third));
+    std::ofstream(dir + "/KEY") << "k";
+    return {};
+  }));
+  EXPECT_TRUE(fs::exists(third + "/KEY"));
+  const std::string fourth = scratch.path() + "/fourth";
+  const auto refused = journal->Snapshot(
+      fourth, [](const std::string&) -> Status { return Fail(Code::kStorage, "no key"); });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "no key");
+  EXPECT_FALSE(fs::exists(fourth) || fs::exists(fourth + ".partial"));
   cursor->reset();
   journal.reset();
   const auto report = InspectOffline(copy, true, nullptr);
