@@ -462,8 +462,7 @@ RecordHandler::Answer Decoder::Impl::Record(std::string_view text, ListKind list
   if (ignored) return Answer::kTaken;
   // A large copy is not made before it is paid for.
   const bool kept =
-      Admit(out.bytes + made_bytes + arena.bytes() + view.data.size()) &&
-      Keep(Seal(&view, *clean));
+      Admit(out.bytes + made_bytes + arena.bytes() + view.data.size()) && Keep(Seal(&view, *clean));
   return kept ? Answer::kTaken : Answer::kStop;
 }
 
