@@ -11,6 +11,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/support/app_http.h"
 #include "tests/support/ctl_fixture.h"
@@ -129,8 +132,10 @@ class SendersTest : public ::testing::Test {
                          {"body", "one of many"},
                          {"attributes", {{"n", n}}}});
     }
-    std::ofstream(dir_ / "many.json")
-        << json::array({{{"resource", {{"k8s.namespace.name", "shop"}}}, {"records", records}}});
+    json group;
+    group["resource"]["k8s.namespace.name"] = "shop";
+    group["records"] = std::move(records);
+    std::ofstream(dir_ / "many.json") << "[" << group << "]";
     std::vector<std::unique_ptr<Sender>> running;
     for (const LogSender& sender : LogSenders()) {
       running.push_back(ExportLogs(sender, port, dir_ / "many.json"));
