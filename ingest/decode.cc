@@ -375,16 +375,23 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeBinary(std::vector<Event>* q
     }
     view.json = static_cast<bool>(scan);
   }
-  std::vector<std::pair<std::string, std::string>> headers;
-  for (const auto& [name, value] : *in->headers) {
-    const auto shown = name.starts_with("ce-") ? Redacted(value, false) : std::string_view(value);
+  std::string attributes;
+  auto rejected = CloudEventAttributes(*in->headers, &attributes);
+  if (!rejected) {
+    const auto shown = Redacted(attributes, true);
     if (!shown) return RefuseStarved();
-    headers.emplace_back(name, *shown);
+    attributes = std::string(*shown);
+    if (!MayScan(attributes)) return RefuseStarved();
+    if (!scanner.Scan(attributes, options.limits.depth_max)) {
+      note.reason = "redaction_failed";
+      note.detail = "what redaction left is not JSON";
+      return QuarantineWhole(note);
+    }
   }
   const auto clean = Redacted(body, view.json);
   if (!clean) return RefuseStarved();
   view.data = *clean;
-  const auto rejected = FillCloudEventHeaders(context, headers, &view);
+  if (!rejected) rejected = FillCloudEventHeaders(context, scanner.members(), &view);
   if (Over()) return RefuseStarved();
   if (rejected) {
     note.reason = rejected->reason;

@@ -92,10 +92,14 @@ std::optional<Rejected> FillK8sAudit(const RecordContext& context,
 // Structured mode: sets `data`, `json` and `content_type` too.
 std::optional<Rejected> FillCloudEvent(const RecordContext& context,
                                        const std::vector<JsonMember>& members, EventView* view);
-// Binary mode, from headers in lower case; the body is already in view->data.
-std::optional<Rejected> FillCloudEventHeaders(
-    const RecordContext& context, const std::vector<std::pair<std::string, std::string>>& headers,
-    EventView* view);
+// Binary mode: the attributes of `headers` (their names in lower case) as one JSON object, each
+// value as it reads, so that what is done to members of a record is done to them.
+std::optional<Rejected> CloudEventAttributes(
+    const std::vector<std::pair<std::string, std::string>>& headers, std::string* json);
+// From the members of that object; the body is already in view->data.
+std::optional<Rejected> FillCloudEventHeaders(const RecordContext& context,
+                                              const std::vector<JsonMember>& members,
+                                              EventView* view);
 // One log record as ingest/otlp.h makes it.
 void FillOtlp(const RecordContext& context, const std::vector<JsonMember>& members,
               std::string_view text, EventView* view);

@@ -1,5 +1,6 @@
 // CloudEvents 1.0: one in JSON (structured, and each of a batch), or one in headers (binary).
 #include <algorithm>
+#include <set>
 
 #include "base/time_text.h"
 #include "ingest/classify.h"
@@ -82,6 +83,16 @@ class Extensions {
 
 struct Attributes {
   std::string_view specversion, id, source, type, subject, time;
+
+  // Where the attribute of that name has its place; null for any other.
+  std::string_view* Find(std::string_view name) {
+    if (name == "specversion") return &specversion;
+    if (name == "id") return &id;
+    if (name == "source") return &source;
+    if (name == "type") return &type;
+    if (name == "subject") return &subject;
+    return name == "time" ? &time : nullptr;
+  }
 };
 
 std::optional<Rejected> Check(const Attributes& a) {
@@ -159,8 +170,10 @@ std::optional<Rejected> Finish(const RecordContext& context, const Attributes& a
   return std::nullopt;
 }
 
-// A header's value: double quotes around it and backslashes in them undone, then percent-decoded.
-std::optional<std::string_view> HeaderText(const RecordContext& context, std::string_view value) {
+// A header's value as it reads: double quotes around it and backslashes in them undone, then
+// percent-decoded once. Not every SDK encodes: a percent sign that begins no escape is one, and
+// bytes that are not UTF-8 are the Latin-1 of old HTTP. What is encoded may still be no UTF-8.
+std::string HeaderText(std::string_view value) {
   std::string unquoted;
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
     value = value.substr(1, value.size() - 2);
@@ -170,9 +183,22 @@ std::optional<std::string_view> HeaderText(const RecordContext& context, std::st
     }
     value = unquoted;
   }
-  auto decoded = PercentDecode(value);
-  if (!decoded || !IsUtf8(*decoded)) return std::nullopt;
-  return context.arena->Keep(*decoded);
+  const bool latin = !IsUtf8(value);
+  std::string out;
+  for (size_t i = 0; i < value.size(); ++i) {
+    const auto c = static_cast<unsigned char>(value[i]);
+    const auto decoded = c == '%' ? PercentDecode(value.substr(i, 3)) : std::nullopt;
+    if (decoded) {
+      out += *decoded;
+      i += 2;
+    } else if (latin && c >= 0x80) {
+      out.push_back(static_cast<char>(0xC0 | c >> 6));
+      out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
+    } else {
+      out.push_back(value[i]);
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -189,18 +215,8 @@ std::optional<Rejected> FillCloudEvent(const RecordContext& context,
       if (m.depth == 1 && m.key == "data") data = &m;
       continue;
     }
-    if (m.key == "specversion")
-      a.specversion = context.Text(m);
-    else if (m.key == "id")
-      a.id = context.Text(m);
-    else if (m.key == "source")
-      a.source = context.Text(m);
-    else if (m.key == "type")
-      a.type = context.Text(m);
-    else if (m.key == "subject")
-      a.subject = context.Text(m);
-    else if (m.key == "time")
-      a.time = context.Text(m);
+    if (std::string_view* const known = a.Find(m.key))
+      *known = context.Text(m);
     else if (m.key == "datacontenttype")
       content_type = context.Text(m);
     else if (m.key == "data")
@@ -246,29 +262,44 @@ std::optional<Rejected> FillCloudEvent(const RecordContext& context,
   return Finish(context, a, &extensions, view);
 }
 
-std::optional<Rejected> FillCloudEventHeaders(
-    const RecordContext& context, const std::vector<std::pair<std::string, std::string>>& headers,
-    EventView* view) {
-  Attributes a;
-  Extensions extensions(&context.arena->New());
+std::optional<Rejected> CloudEventAttributes(
+    const std::vector<std::pair<std::string, std::string>>& headers, std::string* json) {
+  Attributes known;
+  std::set<std::string_view> names;
+  json->assign("{");
   for (const auto& [header, value] : headers) {
     if (!header.starts_with("ce-")) continue;
     const std::string_view name = std::string_view(header).substr(3);
-    const auto text = HeaderText(context, value);
-    if (!text) return Rejected{"invalid_cloudevent", "a ce- header is not percent-encoded UTF-8"};
-    std::string_view* known = name == "specversion" ? &a.specversion
-                              : name == "id"        ? &a.id
-                              : name == "source"    ? &a.source
-                              : name == "type"      ? &a.type
-                              : name == "subject"   ? &a.subject
-                              : name == "time"      ? &a.time
-                                                    : nullptr;
-    if (known == nullptr) {
-      extensions.AddText(ExtensionName(name), *text);
-    } else if (!known->empty()) {
+    const std::string text = HeaderText(value);
+    if (!IsUtf8(text)) {
+      return Rejected{"invalid_cloudevent", "a ce- header is not percent-encoded UTF-8"};
+    }
+    if (!names.insert(name).second) {
+      if (known.Find(name) == nullptr) continue;
       return Rejected{"duplicate_key", "a ce- header is there twice"};
+    }
+    if (names.size() > 1) json->push_back(',');
+    AppendJsonString(name, json);
+    json->push_back(':');
+    AppendJsonString(text, json);
+  }
+  json->push_back('}');
+  return std::nullopt;
+}
+
+std::optional<Rejected> FillCloudEventHeaders(const RecordContext& context,
+                                              const std::vector<JsonMember>& members,
+                                              EventView* view) {
+  Attributes a;
+  Extensions extensions(&context.arena->New());
+  for (const JsonMember& m : members) {
+    if (m.depth != 1) continue;
+    if (std::string_view* const known = a.Find(m.key)) {
+      *known = context.Text(m);
+    } else if (m.kind == JsonKind::kString) {
+      extensions.AddText(ExtensionName(m.key), context.Text(m));
     } else {
-      *known = *text;
+      extensions.AddText(ExtensionName(m.key), m.value);
     }
   }
   if (auto rejected = Check(a)) return rejected;

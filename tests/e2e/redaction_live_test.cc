@@ -206,7 +206,9 @@ TEST_F(RedactionLive, NoneOfAThousandCanariesIsFoundAnywhere) {
           {"ce-type", "t"},
           {"ce-source", "https://jane:" + canaries_.Next() + "@x"},
           {"ce-id", "i" + std::to_string(i)},
-          {"ce-note", "Bearer " + canaries_.Next()}});
+          {"ce-note", "Bearer " + canaries_.Next()},
+          {"ce-coded", "%D1%8F%20Authorization%3A%20Bearer%20" + canaries_.Next()},
+          {"ce-sessiontoken", canaries_.Next()}});
   }
   EXPECT_GE(canaries_.size(), 1000U);
   AwaitTargets();
