@@ -11,9 +11,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,6 +35,13 @@ using std::chrono::milliseconds;
   std::_Exit(1);  // other threads are at work
 }
 
+void Wait(const std::stop_token& stop, std::chrono::steady_clock::time_point until) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_until(lock, stop, until, [&stop] { return stop.stop_requested(); });
+}
+
 struct Noise {
   std::atomic<uint64_t> stored{0}, refused{0}, others{0};
 };
@@ -48,9 +58,8 @@ void MakeNoise(const std::stop_token& stop, int port, const std::vector<std::str
        : answer.status == 429 ? noise->refused
                               : noise->others);
     if (answer.status == 200) mine = next->fetch_add(1);
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(answer.retry_after);
-    while (waits && !stop.stop_requested() && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(milliseconds(20));
+    if (waits && answer.retry_after > 0) {
+      Wait(stop, std::chrono::steady_clock::now() + std::chrono::seconds(answer.retry_after));
     }
   }
 }
@@ -60,7 +69,7 @@ std::vector<double> Quiet(int port, const std::vector<std::string>& requests) {
   std::vector<double> millis;
   auto next = std::chrono::steady_clock::now();
   for (const std::string& request : requests) {
-    std::this_thread::sleep_until(next);
+    Wait({}, next);
     // From when it should have been sent: what waits behind a slow one is late, too.
     const auto status = connection.Send(request).status;
     if (status != 200) Die("the quiet source was answered " + std::to_string(status));

@@ -5,11 +5,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <sstream>
-#include <thread>
 
 #include "bench/posts.h"
 #include "tests/support/free_port.h"
@@ -37,13 +38,16 @@ Service::Service(const std::string& base, const std::vector<std::string>& source
   spoold_ = std::make_unique<testing::Spoold>(
       std::vector<std::string>{"--config", dir_ + "/spool.yaml"}, dir_ + "/log");
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
   for (const int port : ports_) {
     while (!Connection::Listens(port)) {
       if (std::chrono::steady_clock::now() > give_up) {
         std::fprintf(stderr, "bench: spoold does not come up; see %s/log\n", dir_.c_str());
         std::exit(1);
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      never.wait_for(lock, std::chrono::milliseconds(10));
     }
   }
 }
