@@ -110,7 +110,7 @@ TEST_F(RepairByHand, ASnapshotTakenFromARunningSpooldRestores) {
   Start(200);
   Post(4);
   // Its id hangs on the key of redaction's hashes, which the copy must have.
-  const std::string hidden = R"({"n":"five","password":"Tr0ub4dor&3"})";
+  const std::string hidden = R"({"id":"five","password":"Tr0ub4dor&3"})";
   EXPECT_THAT(Call("POST", ingest_, "/v1/events", hidden).body, HasSubstr("\"stored\":1"));
   const std::string copy = dir_ / "copy";
   const CtlResult made = RunCtl({"--server", "http://" + admin_, "node", "snapshot", copy});
