@@ -29,11 +29,12 @@ std::string_view AdminRoleName(AdminRole role);
 // Empty for a name of none that a token can have.
 std::optional<AdminRole> ParseAdminRole(std::string_view name);
 
-// Who makes a request, as far as it shows.
+// Who makes a request, as far as it shows. Stands for itself: the token may be gone by when it is
+// written down.
 struct AdminActor {
   std::string name;         // of the token, or its place; the certificate's first name; the peer
   std::string_view shown;   // "token", "certificate", or "nothing" (loopback)
-  std::string_view role;    // what it may do
+  std::string role;         // what it may do
   std::string certificate;  // the client certificate's names; empty without one
 };
 

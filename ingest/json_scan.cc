@@ -180,6 +180,7 @@ class JsonScanner::Walker {
 
   bool Value();
   bool Key();
+  bool KeyAndColon();
   bool After();
   bool Open(bool object);
   bool Close(bool object);
@@ -296,7 +297,22 @@ bool JsonScanner::Walker::Close(bool object) {
   return true;
 }
 
+// Most values are texts with a comma and the next key behind them: those are taken along.
 bool JsonScanner::Walker::Key() {
+  for (;;) {
+    if (!KeyAndColon()) return false;
+    if (at_ + 1 >= count_ || text_[Begin(at_ + 1)] != '"') return true;
+    ++at_;
+    std::string_view raw;
+    bool escaped = false;
+    if (!String(&raw, &escaped) || !Scalar(JsonKind::kString, raw, escaped)) return false;
+    if (at_ + 2 >= count_ || text_[Begin(at_ + 1)] != ',' || text_[Begin(at_ + 2)] != '"')
+      return true;
+    at_ += 2;
+  }
+}
+
+bool JsonScanner::Walker::KeyAndColon() {
   const size_t begin = Begin(at_);
   if (text_[begin] != '"') return Fault(JsonFault::kSyntax, begin);
   std::string_view key;

@@ -114,7 +114,9 @@ void Server::FollowTlsFiles() {
 void Server::Accept() {
   if (!acceptor_->is_open()) return;
   const size_t worker = next_worker_++ % workers_.size();
-  acceptor_->async_accept(workers_[worker]->io(), [this, worker](const error_code& ec, Socket s) {
+  // A socket of this thread's loop whoever gets the connection: an accept that is cut at the end
+  // may lie in the loop until that goes, and another worker's may have gone by then.
+  acceptor_->async_accept(workers_[0]->io(), [this, worker](const error_code& ec, Socket s) {
     OnAccept(ec, worker, std::move(s));
   });
 }

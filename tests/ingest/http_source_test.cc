@@ -396,6 +396,7 @@ TEST_F(HttpSourceTest, BeyondTheQuotaNothingIsStoredAndTheWaitIsTold) {
   EXPECT_EQ(status.refused.quota, 4U);
   EXPECT_EQ(status.refused.total(), 4U);
   EXPECT_EQ(status.requests, 7U);
+  source_.reset();  // before its clock
 }
 
 TEST_F(HttpSourceTest, APlaceIsFreeAgainOnceItsRequestIsAnswered) {
