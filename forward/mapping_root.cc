@@ -24,29 +24,31 @@ void Put(std::vector<Entry>& entries, std::string_view name, std::string_view te
 // The attributes of AppendCloudEvent, and the data as it was parsed.
 Value Envelope(const EventView& event, const Value& data, std::string_view replay) {
   std::vector<Entry> all;
-  Put(all, "specversion", std::string_view("1.0"));
-  Put(all, "id", event.id.Hex());
-  Put(all, "source", event.source);
-  Put(all, "type", event.type);
-  Put(all, "subject", event.subject);
-  Put(all, "time", FormatTime(event.time));
-  Put(all, "datacontenttype", event.content_type);
-  if (event.sequence.value != 0) {  // not while the event is still being made
-    Put(all, "sequence", std::to_string(event.sequence.value));
-    Put(all, "stream", event.stream);
-    Put(all, "acceptedtime", FormatTime(event.accepted));
-  }
+  all.reserve(24);
+  // In the order of their names: what is in order need not be sorted.
+  const bool stored = event.sequence.value != 0;  // not while the event is still being made
+  if (stored) Put(all, "acceptedtime", FormatTime(event.accepted));
   Put(all, "category", event.category);
-  Put(all, "subcategory", event.subcategory);
-  Put(all, "severity", SeverityName(event.severity));
   Put(all, "cluster", event.cluster);
-  Put(all, "namespace", event.namespace_);
+  if (data.kind() != Kind::kMissing) all.emplace_back("data", data);
+  Put(all, "datacontenttype", event.content_type);
+  Put(all, "id", event.id.Hex());
   Put(all, "kind", event.kind);
   Put(all, "name", event.name);
-  Put(all, "reason", event.reason);
+  Put(all, "namespace", event.namespace_);
   if (!event.problem_key.empty()) Put(all, "problemkey", event.problem_key.Hex());
   Put(all, "producer", event.producer);
+  Put(all, "reason", event.reason);
   Put(all, "replay", replay);
+  if (stored) Put(all, "sequence", std::to_string(event.sequence.value));
+  Put(all, "severity", SeverityName(event.severity));
+  Put(all, "source", event.source);
+  Put(all, "specversion", std::string_view("1.0"));
+  if (stored) Put(all, "stream", event.stream);
+  Put(all, "subcategory", event.subcategory);
+  Put(all, "subject", event.subject);
+  Put(all, "time", FormatTime(event.time));
+  Put(all, "type", event.type);
   if (!event.extensions.empty()) {
     const auto extensions =
         tmpl::ParseJson("{" + std::string(event.extensions) + "}", tmpl::Numbers::kExact);
@@ -54,7 +56,6 @@ Value Envelope(const EventView& event, const Value& data, std::string_view repla
       for (const Entry& entry : extensions->entries()) all.push_back(entry);
     }
   }
-  if (data.kind() != Kind::kMissing) all.emplace_back("data", data);
   return Value::Map(std::move(all));
 }
 

@@ -251,7 +251,7 @@ bool Execution::Evaluate(const Value& dot, const Operand& operand, Value& out) {
     case Operand::Kind::kDot: out = dot; return true;
     case Operand::Kind::kNil: out = Value::Null(); return true;
     case Operand::Kind::kNumber: return Number(operand, out);
-    case Operand::Kind::kString: out = Value::String(operand.text); return true;
+    case Operand::Kind::kString: out = operand.content; return true;
     case Operand::Kind::kField: out = dot; return Fields(operand.at, operand.names, out);
     case Operand::Kind::kVariable: {
       const Value* variable = Variable(operand.at, operand.text);
@@ -345,7 +345,7 @@ bool Execution::Literal(const Operand& operand, Type type, Value& out) {
   switch (type) {
     case Type::kAny: return Evaluate(Value(), operand, out);
     case Type::kText:
-      out = Value::String(operand.text);
+      out = operand.content;
       if (operand.kind == Written::kString) return true;
       break;
     case Type::kInt:

@@ -12,6 +12,8 @@
 namespace spool::tmpl {
 namespace {
 
+constexpr size_t kMembersLikely = 8;
+
 class Parser {
  public:
   Parser(std::string_view text, Numbers numbers) : text_(text), numbers_(numbers) {
@@ -64,6 +66,7 @@ class Parser {
   bool ParseObject(Value& value, uint32_t depth) {
     ++at_;
     std::vector<Entry> entries;
+    entries.reserve(kMembersLikely);
     SkipBlanks();
     while (!Take('}')) {
       if (!entries.empty() && !Take(',')) return false;

@@ -92,7 +92,7 @@ struct Whole {
 };
 
 // strconv.ParseInt and ParseUint with base 0.
-std::optional<Whole> ParseWhole(std::string_view digits, bool negative, bool signed_) {
+std::optional<Whole> ParseWhole(std::string_view digits, bool negative, bool with_sign) {
   int base = 10;
   if (digits.size() > 1 && digits[0] == '0') {
     const char mark = static_cast<char>(digits[1] | 0x20);
@@ -104,7 +104,7 @@ std::optional<Whole> ParseWhole(std::string_view digits, bool negative, bool sig
   if (digits.empty() || digits[0] == '-') return std::nullopt;
   const auto parsed = std::from_chars(digits.data(), end, size, base);
   if (parsed.ptr != end || parsed.ec != std::errc()) return std::nullopt;
-  if (signed_ && size > (uint64_t{1} << 63) - (negative ? 0 : 1)) return std::nullopt;
+  if (with_sign && size > (uint64_t{1} << 63) - (negative ? 0 : 1)) return std::nullopt;
   return Whole{size};
 }
 

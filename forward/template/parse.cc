@@ -493,7 +493,7 @@ class Parser {
         if (!text)
           return Wrong(item.at, "the text " + std::string(item.text) + " has a bad escape");
         made = NewOperand(Operand::Kind::kString, item.at);
-        made->text = std::move(*text);
+        made->content = Value::String(*std::move(text));
         return true;
       }
       default: Back(); return true;

@@ -57,7 +57,7 @@ Status CompilePattern(const Tree& tree, Command& command) {
   const Operand& name = *command.operands[0];
   if (name.kind != Operand::Kind::kIdentifier || !name.function->pattern) return {};
   if (command.operands.size() < 2 || command.operands[1]->kind != Operand::Kind::kString) return {};
-  auto pattern = tmpl::Pattern::Compile(command.operands[1]->text);
+  auto pattern = tmpl::Pattern::Compile(command.operands[1]->content.text());
   if (!pattern) {
     return Fail(Code::kInvalid,
                 tree.Place(command.operands[1]->at) + ": " + pattern.error().message);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "forward/template/value.h"
 
 namespace spool::tmpl {
 
@@ -45,7 +46,8 @@ struct Operand {
   size_t at = 0;
   bool truth = false;
   Constant number;
-  std::string text;  // a string's content, a variable's or function's name
+  std::string text;  // a variable's, function's or number's, as written
+  Value content;     // of a string
   std::vector<std::string> names;
   const Function* function = nullptr;
   const Pipeline* pipeline = nullptr;

@@ -17,6 +17,10 @@ const Value* FindIn(const std::vector<Entry>& entries, std::string_view key) {
 
 // In order, and of equal keys the last one alone.
 void Settle(std::vector<Entry>& entries) {
+  const auto disorder =
+      std::adjacent_find(entries.begin(), entries.end(),
+                         [](const Entry& a, const Entry& b) { return a.first >= b.first; });
+  if (disorder == entries.end()) return;
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.first < b.first; });
   const auto kept = std::unique(entries.rbegin(), entries.rend(),

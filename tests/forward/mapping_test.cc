@@ -15,7 +15,6 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 const SystemTime kNow = *ParseRfc3339("2026-11-20T06:11:14.402113Z");
 
