@@ -124,7 +124,8 @@ void Formatter::Argument(const tmpl::Value& value, char32_t verb) {
     return;
   }
   if (verb == 'T') {
-    Padded(value.TypeName());
+    const std::string_view name = value.TypeName();
+    Padded(flags_.has_precision ? FirstRunes(name, static_cast<size_t>(flags_.precision)) : name);
     return;
   }
   switch (value.kind()) {

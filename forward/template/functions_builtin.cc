@@ -34,7 +34,7 @@ bool Place(Call& call, const Value& index, size_t length, size_t& place) {
     return call.Fail("cannot index with a value of type " + std::string(index.TypeName()));
   }
   if (wanted < 0 || static_cast<uint64_t>(wanted) > length) {
-    return call.Fail("the index " + std::to_string(wanted) + " is out of range");
+    return call.Fail("the index is out of range");
   }
   place = static_cast<size_t>(wanted);
   return true;

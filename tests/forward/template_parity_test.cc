@@ -144,8 +144,16 @@ class Author {
   Author(uint64_t seed, bool go) : random_(seed), go_(go) {}
 
   std::string Template() {
+    std::string text;
+    defined_ = 0;
+    for (size_t n = Below(3); n > 0 && Chance(2); --n) {  // each may call those before it
+      variables_ = 0;
+      const std::string body = List(1);
+      text += Open() + "define \"d" + std::to_string(defined_++) + "\"" + Close() + body + Open() +
+              "end" + Close();
+    }
     variables_ = 0;
-    std::string text = List(3);
+    text += List(3);
     if (Chance(8)) Spoil(text);
     return text;
   }
@@ -168,6 +176,9 @@ class Author {
   std::string Close() { return Chance(8) ? " -}}" : " }}"; }
 
   std::string Node(int depth) {
+    if (defined_ > 0 && Chance(4)) {
+      return Open() + "template \"d" + std::to_string(Below(defined_)) + "\" " + Any(1) + Close();
+    }
     if (Chance(4)) return One({"text ", " a\n b ", "}", "{", "\t", "é", "-", " {{/* r */}} "});
     if (depth == 0 || !Chance(3)) {
       if (Chance(5)) {
@@ -251,6 +262,7 @@ class Author {
       default: return Field();
     }
   }
+  // Not the dot, which may be a number so large that Go would go on for hours.
   std::string Collection(int depth) {
     if (depth > 0 && Chance(3)) {
       return "(" +
@@ -258,15 +270,16 @@ class Author {
                   "list .reason nil 1.5", R"(dict "k" .items)"}) +
              ")";
     }
-    return One({".items", ".list", ".metadata", ".involvedObject", ".nope", ".nothing", ".", "3",
-                "0", ".metadata.labels", "$.items", ".reason", ".count"});
+    return One({".items", ".list", ".metadata", ".involvedObject", ".nope", ".nothing", "$.list",
+                "3", "0", ".metadata.labels", "$.items", ".reason", ".count"});
   }
 
   // The two texts of `contains` and its like, in the order of the dialect.
   std::string TwoTexts(int depth) { return " " + Text(depth) + " " + Text(depth); }
 
   std::string TextCall(int depth) {
-    switch (Below(12)) {
+    switch (Below(13)) {
+      case 11: return "date " + Layout() + " " + One({"now", "now", "0", "1732082474", "-1"});
       case 0:
         return One({"upper ", "lower ", "title ", "trim ", "b64enc ", "sha256sum "}) + Text(depth);
       case 1: return One({"trunc ", "truncate ", "abbrev "}) + Int() + " " + Text(depth);
@@ -288,11 +301,32 @@ class Author {
     }
   }
   std::string Format() {
+    if (Chance(2)) return "\"<" + Verb() + "|" + Verb() + ">\"";
     return One({R"("%s")",      R"("%d")",      R"("%v|%v")", R"("%5v|%-6v|")",   R"("%q")",
                 R"("%+v %T")",  R"("%05d %x")", R"("%.2f")",  R"("%8.3f|%g")",    R"("%e")",
                 R"("%c%U")",    R"("%t")",      R"("%%%s")",  R"("%[2]v %[1]v")", R"("%*d")",
                 R"("%6.2s|")",  R"("%z")",      R"("%")",     R"("% d|%+d")",     R"("%#o %b")",
                 R"("%+q %#q")", R"("%03v")",    R"("%G")"});
+  }
+  std::string Verb() {
+    std::string verb = "%";
+    while (Chance(3)) verb += One({"+", "-", "#", "0", " "});
+    if (Chance(3)) verb += One({"1", "5", "12", "*"});
+    if (Chance(4)) verb += One({".", ".0", ".1", ".3", ".10", ".*"});
+    if (Chance(12)) verb += One({"[1]", "[2]", "[3]", "[x]"});
+    return verb + One({"v", "v", "d", "d", "s", "s", "q", "x", "X", "o", "O", "b",
+                       "c", "U", "e", "E", "f", "F", "g", "G", "t", "T", "z", "%"});
+  }
+  std::string Layout() {
+    std::string layout;
+    for (size_t n = 1 + Below(6); n > 0; --n) {
+      layout +=
+          One({"2006", "06",   "01",      "1",  "Jan", "January", "02",     "2",     "_2",  "002",
+               "__2",  "Mon",  "Monday",  "15", "03",  "3",       "04",     "4",     "05",  "5",
+               ".000", ".999", ",000000", "PM", "pm",  "MST",     "Z07:00", "-0700", "-07", "Z",
+               "T",    " ",    "-",       ":",  "/",   "ary",     "0",      "7",     "_"});
+    }
+    return "\"" + layout + "\"";
   }
   std::string Expression() {
     return One({R"("a+")", R"("^F")", R"x("(a)(b)?")x", R"("\\s")", R"("")", R"("[a-z]*")",
@@ -345,6 +379,7 @@ class Author {
   std::mt19937_64 random_;
   bool go_;
   size_t variables_ = 0;
+  size_t defined_ = 0;
 };
 
 uint64_t FromEnvironment(const char* name, uint64_t fallback) {

@@ -166,7 +166,7 @@ TEST(Template, ErrorsSayWhereAndWhat) {
 }
 
 TEST(Template, AnErrorHoldsNothingOfTheEvent) {
-  const char event[] = R"({"secret":"hunter2","list":["hunter2"],"deep":{"hunter2":1}})";
+  const char event[] = R"({"secret":"hunter2","list":["hunter2"],"n":4711})";
   for (const char* text :
        {"{{ index .list .secret }}", "{{ date \"2006\" .secret }}",
         "{{ regexMatch (print .secret \"(\") \"x\" }}", "{{ range .secret }}{{ end }}",
@@ -175,6 +175,7 @@ TEST(Template, AnErrorHoldsNothingOfTheEvent) {
     const std::string said = Rendered(text, {}, event);
     EXPECT_THAT(said, StartsWith("error: 1:")) << text;
     EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+    EXPECT_EQ(said.find("4711"), std::string::npos) << said;
   }
 }
 
