@@ -282,7 +282,7 @@ bool RegexReplaceAll(Call& call) {
   return call.Return(std::move(out));
 }
 
-// sprig's slice takes lists alone; ours also what text/template's own takes.
+// In this dialect a slice is sprig's, of lists alone, and takes the place of text/template's own.
 bool SprigSlice(Call& call) {
   const Value& list = call[0];
   if (list.kind() != Kind::kList) return call.Fail("takes a slice of lists alone");
