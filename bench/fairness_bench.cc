@@ -1,9 +1,9 @@
 // What does a noisy producer cost a quiet one? bench_fairness [--posts N] [--dir DIR]
 //
-// One spoold with two sources. The quiet one gets an event every 5 ms over one connection; the
-// noisy one, which has a quota, gets batches of 100 over 16 connections, far more than its quota:
-// first by a sender that waits as long as Retry-After says, then by one that does not care. The
-// noisy sender has the lowest priority, as if it had processors of its own.
+// One spoold. A quiet source gets an event every 5 ms over one connection; a noisy one, which has a
+// quota, gets batches of 100 over 16 connections, far more than its quota: first by a sender that
+// waits as long as Retry-After says, then by one that does not care. The noisy sender has the
+// lowest priority, as if it had processors of its own.
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -87,20 +87,21 @@ int Main(size_t posts, const std::string& base) {
     for (size_t k = 0; k < 100; ++k) events.push_back(maker.Next().json);
     noisy.push_back(EventsRequest(events));
   }
-  const Service service(base, {"", ", quota: { events: 5000/s, in_flight: 2 }"});
+  const Service service(base, {"", ", quota: { events: 1000/s, in_flight: 2 }",
+                               ", quota: { events: 5000/s, in_flight: 2 }"});
   std::atomic<size_t> next{0};
   double alone = 0;
-  std::printf("fairness: a quiet source beside one with a quota of 5,000 events/s\n");
+  std::printf("fairness: a quiet source beside a noisy one with a quota, in events a second\n");
   std::printf("%-26s %9s %9s %9s %12s %12s\n", "", "p50 ms", "p99 ms", "of alone", "noisy 200/s",
               "noisy 429/s");
-  const auto run = [&](const char* name, size_t senders, bool waits) {
+  const auto run = [&](const char* name, size_t source, size_t senders, bool waits) {
     std::vector<std::string> quiet;
     for (size_t i = 0; i < posts; ++i) quiet.push_back(EventsRequest({maker.Next().json}));
     Noise noise;
     std::vector<std::jthread> threads;
     for (size_t i = 0; i < senders; ++i) {
       threads.emplace_back([&](const std::stop_token& stop) {
-        MakeNoise(stop, service.port(1), noisy, &next, waits, &noise);
+        MakeNoise(stop, service.port(source), noisy, &next, waits, &noise);
       });
     }
     const auto start = std::chrono::steady_clock::now();
@@ -115,9 +116,11 @@ int Main(size_t posts, const std::string& base) {
                 static_cast<double>(noise.stored) / seconds,
                 static_cast<double>(noise.refused) / seconds);
   };
-  run("alone", 0, true);
-  run("noisy, waits as told", 16, true);
-  run("noisy, never waits", 16, false);
+  run("alone", 0, 0, true);
+  run("1,000, waits as told", 1, 16, true);
+  run("1,000, never waits", 1, 16, false);
+  run("5,000, waits as told", 2, 16, true);
+  run("5,000, never waits", 2, 16, false);
   return 0;
 }
 

@@ -33,6 +33,10 @@ struct Target {
     const std::lock_guard lock(mutex);
     verdict = v;
   }
+  int Attempts() {
+    const std::lock_guard lock(mutex);
+    return attempts;
+  }
   void Hang(bool yes) {
     const std::lock_guard lock(mutex);
     hangs = yes;
@@ -186,7 +190,7 @@ TEST_F(ForwarderTest, StaysPausedOverARestart) {
   Start();
   EXPECT_EQ(forwarder_->status().pump.state, TargetState::kPaused);
   AwaitRest();
-  EXPECT_EQ(target_.attempts, 0);
+  EXPECT_EQ(target_.Attempts(), 0);
   EXPECT_EQ(forwarder_->status().account.pending, 10U);
   ASSERT_TRUE(forwarder_->Resume().has_value());
   EXPECT_TRUE(target_.AwaitDelivered(10));
@@ -226,7 +230,7 @@ TEST_F(ForwarderTest, DeliversWhenTheTargetComesBack) {
     target_.Set(away);
     journal_.Fill(5);
     if (forwarder_ == nullptr) Start();
-    const int before = target_.attempts;
+    const int before = target_.Attempts();
     ASSERT_TRUE(target_.Await([&] { return target_.attempts >= before + 5; }));
     target_.Set(Verdict::kDelivered);
     ASSERT_TRUE(target_.AwaitDelivered(away == Verdict::kRetry ? 5 : 10));
@@ -275,10 +279,10 @@ TEST_F(ForwarderTest, SendsABatchThatFillsBeforeItsWaitIsOver) {
   Start();
   journal_.Fill(4);
   AwaitRest();  // it has seen them and waits for more
-  EXPECT_EQ(target_.attempts, 0);
+  EXPECT_EQ(target_.Attempts(), 0);
   journal_.Fill(6);
   EXPECT_TRUE(target_.AwaitDelivered(10));
-  EXPECT_EQ(target_.attempts, 1);
+  EXPECT_EQ(target_.Attempts(), 1);
   Stop();
 }
 
@@ -304,7 +308,7 @@ TEST_F(ForwarderTest, SkipsWhilePaused) {
   EXPECT_EQ(forwarder_->status().account.skipped, 10U);
   EXPECT_EQ(forwarder_->status().pump.state, TargetState::kPaused);
   Stop();
-  EXPECT_EQ(target_.attempts, 0);
+  EXPECT_EQ(target_.Attempts(), 0);
 }
 
 TEST_F(ForwarderTest, CutsAHangingSinkAtTheDeadlineAndLosesNothing) {
