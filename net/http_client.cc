@@ -393,8 +393,9 @@ std::optional<Micros> ParseRetryAfter(std::string_view value, SystemTime now) {
   }
   const std::time_t at = curl_getdate(std::string(value).c_str(), nullptr);
   if (at < 0) return std::nullopt;
-  const Micros wait = FromMicros(0) + std::chrono::seconds(at) - now;
-  return std::clamp(wait, Micros(0), Micros(std::chrono::seconds(kRetryAfterSecondsMax)));
+  // In seconds: a year may be so far away that it is no number of microseconds.
+  const int64_t wait = int64_t{at} - ToMicros(now) / 1'000'000;
+  return Micros(std::chrono::seconds(std::clamp(wait, int64_t{0}, kRetryAfterSecondsMax)));
 }
 
 }  // namespace spool::net

@@ -415,6 +415,8 @@ TEST(ParseRetryAfter, KnowsSecondsAndTheThreeFormsOfDates) {
   EXPECT_EQ(ParseRetryAfter("Sun Nov  6 08:49:37 1994", now), Micros(seconds(10)));
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:00:00 GMT", now), Micros(0));  // long past
   EXPECT_EQ(ParseRetryAfter("99999999999999999999999999", now), Micros(seconds(365 * 24 * 3600)));
+  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 4119947 08:49:37 GMT", now),
+            Micros(seconds(365 * 24 * 3600)));
   for (const char* bad :
        {"", " ", "-1", "1.5", "soon", "1e3", "10 seconds", "12:00", "tomorrow", "1994-11-06"}) {
     EXPECT_FALSE(ParseRetryAfter(bad, now)) << bad;
