@@ -412,10 +412,17 @@ Outcome<int> RunChosen(Arguments& args, Printer& out, Interrupt& interrupt) {
 }
 
 // CLI11's own words, but for what they say badly.
-Failure SlipOf(const CLI::ParseError& error) {
+Failure SlipOf(const CLI::App& app, const CLI::ParseError& error) {
   const std::string text = error.what();
   const size_t twice = text.find(": At Most 1 required but received");
-  if (twice == text.npos) return {kUsage, Visible(text), ""};
+  if (twice == text.npos) {
+    std::string path = "spoolctl";  // as far as it was understood
+    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+      at = at->get_subcommands().front();
+      path += " " + at->get_name();
+    }
+    return {kUsage, Visible(text), "see '" + path + " --help'"};
+  }
   const std::string flag = text.substr(0, twice);
   return {kUsage, Visible(flag) + " is there more than once",
           flag == "--server" ? "several servers are one list, separated by commas" : ""};
@@ -504,7 +511,7 @@ int RunCtl(int argc, char** argv) {
   } catch (const CLI::Success& help) {  // --help, --version
     return app.exit(help) == 0 && Printer({}).Finish() ? kDone : kFailed;
   } catch (const CLI::ParseError& error) {
-    return Usage(SlipOf(error), check);
+    return Usage(SlipOf(app, error), check);
   }
   if (!args.run && !args.run_local) {
     const auto chosen = app.get_subcommands();
