@@ -20,12 +20,14 @@ constexpr size_t kGroupRawBytesMax = size_t{8} << 20;  // then nothing more join
 struct Request {
   std::vector<Event> events;
   std::string origin;
+  std::vector<RecordPut> records;
   AppendDone done;
   size_t bytes = 0;
 };
 
 struct Waiting {
   AppendDone done;
+  std::vector<RecordPut> records;
   // Until the group is numbered, `first` is a place within the group's part of the stream.
   std::vector<AppendedPart> parts;
   size_t bytes = 0;
@@ -112,7 +114,7 @@ struct CommitQueue::Impl {
   bool WriterIdle() const { return handed == nullptr && !writing; }
 
   void Add(Request request, SystemTime now) {
-    Waiting waiting{std::move(request.done), {}, request.bytes};
+    Waiting waiting{std::move(request.done), std::move(request.records), {}, request.bytes};
     for (const Event& event : request.events) {
       const size_t at = event.stream.value;
       Group::Part& part = open->parts[at];
@@ -201,6 +203,14 @@ struct CommitQueue::Impl {
       }
       moved.push_back(std::move(change));
     }
+    bool records = false;
+    for (const Waiting& waiting : group.waiting) {
+      for (const RecordPut& record : waiting.records) {
+        batch.Put(state.meta, RecordKey(record.key), record.value);
+        records = true;
+      }
+    }
+    if (moved.empty() && records) return state.Write(batch, true);
     if (moved.empty())
       return state.failed ? Fail(Code::kStorage, "the journal has failed") : Status{};
     const SteadyTime before = state.options.clock->Steady();
@@ -311,9 +321,11 @@ CommitQueue::CommitQueue(JournalState& state, Dedupe dedupe)
     : impl_(std::make_unique<Impl>(state, std::move(dedupe))) {}
 CommitQueue::~CommitQueue() = default;
 
-void CommitQueue::Append(std::vector<Event> events, std::string_view origin, AppendDone done) {
-  Request request{std::move(events), std::string(origin), std::move(done), 0};
+void CommitQueue::Append(std::vector<Event> events, std::string_view origin,
+                         std::vector<RecordPut> records, AppendDone done) {
+  Request request{std::move(events), std::string(origin), std::move(records), std::move(done), 0};
   for (const Event& event : request.events) request.bytes += event.record.size() + sizeof(Event);
+  for (const RecordPut& record : request.records) request.bytes += record.value.size();
   {
     std::lock_guard lock(impl_->mutex);
     if (impl_->queued_bytes + request.bytes <= kQueueBytesMax || impl_->queued_bytes == 0) {

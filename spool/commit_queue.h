@@ -23,7 +23,8 @@ class CommitQueue {
   CommitQueue& operator=(const CommitQueue&) = delete;
 
   // As Journal::Append, after the checks for full streams.
-  void Append(std::vector<Event> events, std::string_view origin, AppendDone done);
+  void Append(std::vector<Event> events, std::string_view origin, std::vector<RecordPut> records,
+              AppendDone done);
   Journal::Counters counters() const;
 
  private:

@@ -269,6 +269,11 @@ Result<std::unique_ptr<Journal>> Journal::Open(JournalOptions options) {
 }
 
 void Journal::Append(std::vector<Event> events, std::string_view origin, AppendDone done) {
+  Append(std::move(events), origin, {}, std::move(done));
+}
+
+void Journal::Append(std::vector<Event> events, std::string_view origin,
+                     std::vector<RecordPut> records, AppendDone done) {
   const JournalState& state = impl_->state;
   if (state.failed) return done(Fail(Code::kStorage, "the journal has failed"));
   for (const Event& event : events) {
@@ -283,7 +288,12 @@ void Journal::Append(std::vector<Event> events, std::string_view origin, AppendD
       return done(Fail(Code::kFull, "the stream '" + stream.options.name + "' is full"));
     }
   }
-  impl_->queue->Append(std::move(events), origin, std::move(done));
+  for (const RecordPut& record : records) {
+    if (record.key.size() > Records::kKeyMax || record.value.size() > Records::kValueMax) {
+      return done(Fail(Code::kInvalid, "a record's key or value is too long"));
+    }
+  }
+  impl_->queue->Append(std::move(events), origin, std::move(records), std::move(done));
 }
 
 Result<AppendResult> Journal::AppendAndWait(std::vector<Event> events, std::string_view origin) {

@@ -94,6 +94,12 @@ struct AppendResult {
   uint32_t duplicates = 0;               // repeats inside the dedupe horizon, not stored again
   std::vector<AppendedPart> parts = {};  // one for each stream of its events; they add up to that
 };
+// A record (see Journal::records) that is written with a request's events, in the same batch: where
+// whoever brought them goes on after them. As much may be in it as Records::Put takes.
+struct RecordPut {
+  std::string key;
+  std::string value;
+};
 // Called once, on the committer's thread: must not block or call back into the journal.
 using AppendDone = std::function<void(Result<AppendResult>)>;
 
@@ -173,7 +179,12 @@ class Journal {
   // full; kBusy when the queue's byte bound is reached; kStorage after a failure.
   // An empty `events` succeeds once everything queued before it is durable.
   void Append(std::vector<Event> events, std::string_view origin, AppendDone done);
-  // The same, waiting. Not on the committer's thread.
+  // The same; with success `records` are durable as well, also when all events are repeats or there
+  // are none, and with an error none is. Of two requests the one appended later has the last word.
+  // kInvalid also for a record that is too long.
+  void Append(std::vector<Event> events, std::string_view origin, std::vector<RecordPut> records,
+              AppendDone done);
+  // The same as the first, waiting. Not on the committer's thread.
   Result<AppendResult> AppendAndWait(std::vector<Event> events, std::string_view origin);
 
   // A fresh reader over `streams`. Use from one thread at a time; must not outlive the journal.

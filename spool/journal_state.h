@@ -142,6 +142,7 @@ Result<Marker> DecodeMarker(std::string_view bytes);
 std::string EncodeDeadLetter(const DeadLetter& letter);
 Result<DeadLetter> DecodeDeadLetter(std::string_view bytes);
 inline constexpr size_t kMarkersMax = 1000;
+inline std::string RecordKey(std::string_view key) { return "r/" + std::string(key); }
 inline std::string SpecialKey(std::string_view stream) { return "s/" + std::string(stream); }
 
 std::unique_ptr<Reader> MakeReader(const JournalState& state, StreamSet streams);

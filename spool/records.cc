@@ -5,9 +5,6 @@
 namespace spool {
 namespace {
 
-constexpr size_t kKeyMax = 256;
-constexpr size_t kValueMax = 64 << 10;
-
 class DurableRecords final : public Records {
  public:
   explicit DurableRecords(JournalState& state) : state_(state) {}
@@ -17,22 +14,22 @@ class DurableRecords final : public Records {
       return Fail(Code::kInvalid, "a record's key or value is too long");
     }
     StoreBatch batch;
-    batch.Put(state_.meta, Key(key), value);
+    batch.Put(state_.meta, RecordKey(key), value);
     return state_.Write(batch, true);
   }
   Result<std::optional<std::string>> Get(std::string_view key) const override {
-    return state_.store->Get(state_.meta, Key(key));
+    return state_.store->Get(state_.meta, RecordKey(key));
   }
   Status Remove(std::string_view key) override {
     StoreBatch batch;
-    batch.Delete(state_.meta, Key(key));
+    batch.Delete(state_.meta, RecordKey(key));
     return state_.Write(batch, true);
   }
   Result<std::vector<std::pair<std::string, std::string>>> List(
       std::string_view prefix) const override {
     std::vector<std::pair<std::string, std::string>> all;
     const auto it = state_.store->NewIterator(state_.meta);
-    const std::string begin = Key(prefix);
+    const std::string begin = RecordKey(prefix);
     for (it->Seek(begin); it->Valid() && it->key().substr(0, begin.size()) == begin; it->Next()) {
       all.emplace_back(it->key().substr(2), it->value());
     }
@@ -41,7 +38,6 @@ class DurableRecords final : public Records {
   }
 
  private:
-  static std::string Key(std::string_view key) { return "r/" + std::string(key); }
   JournalState& state_;
 };
 

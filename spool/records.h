@@ -14,6 +14,9 @@ namespace spool {
 // Any thread. Writes are synced. A key is "KIND/NAME", at most 256 bytes; a value at most 64 KiB.
 class Records {
  public:
+  static constexpr size_t kKeyMax = 256;
+  static constexpr size_t kValueMax = size_t{64} << 10;
+
   virtual ~Records() = default;
   virtual Status Put(std::string_view key, std::string_view value) = 0;
   virtual Result<std::optional<std::string>> Get(std::string_view key) const = 0;

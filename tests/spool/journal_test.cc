@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "spool/records.h"
 #include "tests/support/journal_fixture.h"
 #include "tests/support/moment.h"
 
@@ -118,6 +119,36 @@ TEST_F(JournalTest, DuplicatesAreCountedAndNotStored) {
   EXPECT_EQ(again.last, Sequence{0});
   Reopen();
   EXPECT_EQ(AppendNumbers("events", 1, 1).duplicates, 1u);
+  EXPECT_EQ(ReadAll(journal->AllStreams()).size(), 1u);
+}
+
+TEST_F(JournalTest, RecordsOfARequestAreDurableWithItsEvents) {
+  Open();
+  const auto append = [&](std::vector<Event> events, std::vector<RecordPut> records) {
+    std::promise<Result<AppendResult>> answer;
+    auto future = answer.get_future();
+    journal->Append(std::move(events), "tail", std::move(records),
+                    [&answer](Result<AppendResult> result) { answer.set_value(std::move(result)); });
+    return future.get();
+  };
+  const auto place = [&] { return journal->records().Get("place/tail").value().value_or("none"); };
+  const StreamId stream = Stream("events");
+  ASSERT_TRUE(append({NumberedEvent(stream, 1)}, {{"place/tail", "10"}}));
+  EXPECT_EQ(place(), "10");
+  Reopen();
+  EXPECT_EQ(place(), "10");
+  const auto repeated = append({NumberedEvent(stream, 1)}, {{"place/tail", "11"}});
+  ASSERT_TRUE(repeated);
+  EXPECT_EQ(repeated->duplicates, 1u);
+  EXPECT_EQ(place(), "11");
+  ASSERT_TRUE(append({}, {{"place/tail", "12"}, {"place/tail", "13"}}));
+  Reopen();
+  EXPECT_EQ(place(), "13");
+  const auto refused =
+      append({NumberedEvent(stream, 2)}, {{"place/tail", "14"}, {std::string(257, 'k'), ""}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kInvalid);
+  EXPECT_EQ(place(), "13");
   EXPECT_EQ(ReadAll(journal->AllStreams()).size(), 1u);
 }
 
