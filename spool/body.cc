@@ -92,13 +92,20 @@ void BodyEncoder::PutAttribute(size_t which, const EventView& event) {
     const size_t last = last_places_[which];
     if (event.data.substr(std::min(last, event.data.size())).starts_with(text)) return place(last);
   }
+  const auto repeat = [&](uint64_t index) {
+    last_texts_[which] = index;
+    codec::PutVarint(rows_, 2 + 2 * index);
+  };
+  if (last_texts_[which] < texts_.size() && texts_[last_texts_[which]] == text) {
+    return repeat(last_texts_[which]);
+  }
   const auto found = indices_.find(text);
-  if (found != indices_.end()) return codec::PutVarint(rows_, 2 + 2 * found->second);
+  if (found != indices_.end()) return repeat(found->second);
   if (text.size() >= kPlaceMin) {
     const size_t at = event.data.substr(0, kSearchedMax).find(text);
     if (at != std::string_view::npos) return place(at);
   }
-  codec::PutVarint(rows_, 2 + 2 * TextIndex(text));
+  repeat(TextIndex(text));
 }
 
 void BodyEncoder::Add(const EventView& event) {
@@ -116,8 +123,8 @@ void BodyEncoder::Add(const EventView& event) {
   payloads_.append(event.data);
 }
 
-std::string BodyEncoder::Take() {
-  std::string body;
+void BodyEncoder::TakeInto(std::string& body) {
+  body.clear();
   body.reserve(bytes() + 16);
   codec::PutVarint(body, texts_.size());
   for (const std::string& text : texts_) codec::PutText(body, text);
@@ -132,7 +139,6 @@ std::string BodyEncoder::Take() {
   if (payloads_.capacity() > kKeptCapacity) payloads_.shrink_to_fit();
   last_time_ = 0;
   std::memset(last_places_, 0, sizeof last_places_);
-  return body;
 }
 
 // Texts that stand nowhere in the body.

@@ -34,8 +34,8 @@ class BodyEncoder {
   void Add(const EventView& event);
   // Roughly the bytes of the body so far.
   size_t bytes() const { return texts_bytes_ + rows_.size() + payloads_.size(); }
-  // The body of what was added; begins anew.
-  std::string Take();
+  // Puts the body of what was added in place of what is in `body`; begins anew.
+  void TakeInto(std::string& body);
 
  private:
   static constexpr size_t kAttributesMax = 16;
@@ -48,7 +48,9 @@ class BodyEncoder {
   std::string rows_;
   std::string payloads_;
   int64_t last_time_ = 0;
-  size_t last_places_[kAttributesMax] = {};  // in the payload, of the event before
+  // Of the event before: where in the payload, and which text.
+  size_t last_places_[kAttributesMax] = {};
+  uint64_t last_texts_[kAttributesMax] = {};
 };
 
 // Goes over a body's events, forward only. One thread.

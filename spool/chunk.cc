@@ -18,6 +18,7 @@ constexpr size_t kHashBytes = 16;
 constexpr size_t kPlainBelow = 4 << 10;
 constexpr size_t kRawBytesMax = size_t{256} << 20;
 constexpr size_t kIdBytes = 16;
+constexpr size_t kScratchKept = size_t{3} << 20;   // one large event is no habit
 constexpr uint64_t kPlaceMax = uint64_t{1} << 62;  // of sequences and ordinals: none is near it
 
 Hash128 HashOf(std::string_view chunk) {
@@ -127,12 +128,13 @@ ChunkCompressor::ChunkCompressor(int level) : context_(ZSTD_createCCtx()) {
 ChunkCompressor::~ChunkCompressor() { ZSTD_freeCCtx(Raw(context_)); }
 
 std::string ChunkCompressor::Compress(std::string_view raw) {
-  std::string packed;
-  packed.resize(ZSTD_compressBound(raw.size()));
+  const size_t bound = ZSTD_compressBound(raw.size());
+  if (packed_.size() < bound) packed_.resize(bound);
   const size_t size =
-      ZSTD_compress2(Raw(context_), packed.data(), packed.size(), raw.data(), raw.size());
+      ZSTD_compress2(Raw(context_), packed_.data(), packed_.size(), raw.data(), raw.size());
   SPOOL_ASSERT(ZSTD_isError(size) == 0);
-  packed.resize(size);
+  std::string packed(packed_.data(), size);
+  if (packed_.size() > kScratchKept) packed_ = {};
   return packed;
 }
 
@@ -150,7 +152,8 @@ void ChunkBuilder::Add(const Event& event, std::string_view origin) {
 
 ChunkBuilder::Packed ChunkBuilder::Pack(ChunkCompressor& compressor) {
   Packed packed;
-  std::string body = body_.Take();
+  std::string& body = compressor.body();
+  body_.TakeInto(body);
   packed.count = count_;
   packed.raw_bytes = static_cast<uint32_t>(body.size());
   packed.body_hash = FastHash64(body);
@@ -159,7 +162,8 @@ ChunkBuilder::Packed ChunkBuilder::Pack(ChunkCompressor& compressor) {
   packed.ids = std::move(ids_);
   packed.origins = std::move(origins_);
   packed.compressed = body.size() >= kPlainBelow;
-  packed.body = packed.compressed ? compressor.Compress(body) : std::move(body);
+  packed.body = packed.compressed ? compressor.Compress(body) : body;
+  if (body.capacity() > kScratchKept) body = {};
   ids_.clear();
   origins_.clear();
   count_ = 0;

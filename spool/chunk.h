@@ -70,9 +70,14 @@ class ChunkCompressor {
   ChunkCompressor(const ChunkCompressor&) = delete;
   ChunkCompressor& operator=(const ChunkCompressor&) = delete;
   std::string Compress(std::string_view raw);
+  // Kept from one body to the next: to get a megabyte of the system each time costs as much as to
+  // fill it. Whatever it holds is gone with the next one's.
+  std::string& body() { return body_; }
 
  private:
   void* context_;
+  std::string body_;
+  std::vector<char> packed_;
 };
 
 // Collects events of one stream, then compresses them once. One thread.

@@ -1,20 +1,22 @@
 #include "spool/commit_queue.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
 #include "base/assert.h"
 #include "base/thread.h"
 #include "spool/codec.h"
+#include "spool/packing.h"
 
 namespace spool {
 namespace {
 
 constexpr size_t kQueueBytesMax = size_t{64} << 20;
-constexpr size_t kChunkRawBytes = size_t{1} << 20;     // a chunk is closed once it has this much
 constexpr size_t kGroupRawBytesMax = size_t{8} << 20;  // then nothing more joins the group
 
 struct Request {
@@ -23,6 +25,7 @@ struct Request {
   std::vector<RecordPut> records;
   AppendDone done;
   size_t bytes = 0;
+  std::vector<PackedPart> packed;  // all of `events`, or nothing
 };
 
 struct Waiting {
@@ -53,6 +56,7 @@ struct CommitQueue::Impl {
       : state(s),
         dedupe(std::move(d)),
         compressor(s.options.compression_level),
+        packing(s.options.compression_level),
         builders(s.streams.size()) {
     open = std::make_unique<Group>(state.streams.size());
     packer = StartThread("packer", [this](std::stop_token stop) { PackLoop(stop); });
@@ -75,6 +79,28 @@ struct CommitQueue::Impl {
     writer.join();
   }
 
+  // Room for so many bytes, until they are written. False when there is none.
+  bool Reserve(size_t bytes) {
+    const std::lock_guard lock(mutex);
+    if (queued_bytes + bytes > kQueueBytesMax && queued_bytes > 0) return false;
+    queued_bytes += bytes;
+    return true;
+  }
+  // Whether the packer has enough to do without these.
+  bool CallerPacks(size_t bytes) {
+    if (bytes < state.options.caller_packs_bytes) return false;
+    const std::lock_guard lock(mutex);
+    return unpacked > 0;
+  }
+  void Push(Request request) {
+    {
+      const std::lock_guard lock(mutex);
+      if (request.packed.empty()) unpacked += request.bytes;
+      queue.push_back(std::move(request));
+    }
+    wake_packer.notify_one();
+  }
+
   void PackLoop(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
     for (;;) {
@@ -84,9 +110,10 @@ struct CommitQueue::Impl {
       });
       if (!queue.empty() && CanTake()) {
         std::deque<Request> taken;
-        size_t bytes = open->raw_bytes;
+        size_t bytes = open->raw_bytes, in_hand = 0;
         while (!queue.empty() && bytes < kGroupRawBytesMax) {
           bytes += queue.front().bytes;
+          if (queue.front().packed.empty()) in_hand += queue.front().bytes;
           taken.push_back(std::move(queue.front()));
           queue.pop_front();
         }
@@ -96,6 +123,7 @@ struct CommitQueue::Impl {
         for (Request& request : taken) Add(std::move(request), now);
         open->accepted = now;
         lock.lock();
+        unpacked -= in_hand;
         continue;
       }
       if (!open->waiting.empty() && WriterIdle()) {
@@ -115,21 +143,44 @@ struct CommitQueue::Impl {
 
   void Add(Request request, SystemTime now) {
     Waiting waiting{std::move(request.done), std::move(request.records), {}, request.bytes};
-    for (const Event& event : request.events) {
-      const size_t at = event.stream.value;
-      Group::Part& part = open->parts[at];
+    std::vector<bool> repeated(request.events.size());
+    for (size_t i = 0; i < request.events.size(); ++i) {
+      const Event& event = request.events[i];
+      Group::Part& part = open->parts[event.stream.value];
       AppendedPart& appended = PartOf(waiting.parts, event.stream, part.count);
-      if (dedupe.SeenOrAdd(Dedupe::Key(request.origin, event.id), now)) {
+      repeated[i] = dedupe.SeenOrAdd(Dedupe::Key(request.origin, event.id), now);
+      if (repeated[i]) {
         ++appended.duplicates;
         continue;
       }
       ++appended.stored;
       ++part.count;
-      builders[at].Add(event, request.origin);
       open->raw_bytes += event.record.size();
-      if (builders[at].raw_bytes() >= kChunkRawBytes) CloseChunk(at);
+    }
+    const bool whole = std::ranges::find(repeated, true) == repeated.end();
+    if (whole && !request.packed.empty()) {
+      TakePacked(std::move(request.packed));
+    } else {
+      for (size_t i = 0; i < request.events.size(); ++i) {
+        if (!repeated[i]) Build(request.events[i], request.origin);
+      }
     }
     open->waiting.push_back(std::move(waiting));
+  }
+
+  void Build(const Event& event, std::string_view origin) {
+    const size_t at = event.stream.value;
+    builders[at].Add(event, origin);
+    if (builders[at].raw_bytes() >= kChunkRawBytes) CloseChunk(at);
+  }
+
+  // After what came before it, which is closed for that.
+  void TakePacked(std::vector<PackedPart> packed) {
+    for (PackedPart& part : packed) {
+      CloseChunk(part.stream.value);
+      auto& chunks = open->parts[part.stream.value].chunks;
+      std::ranges::move(part.chunks, std::back_inserter(chunks));
+    }
   }
 
   // Requests are added one after the other, so that each has one place in a stream. They have few
@@ -294,6 +345,7 @@ struct CommitQueue::Impl {
   JournalState& state;
   Dedupe dedupe;                       // packer
   ChunkCompressor compressor;          // packer
+  Packing packing;                     // any thread
   std::vector<ChunkBuilder> builders;  // packer, by StreamId
   std::unique_ptr<Group> open;  // packer; only `waiting` and `raw_bytes` are asked under mutex
 
@@ -303,6 +355,7 @@ struct CommitQueue::Impl {
   std::deque<Request> queue;
   size_t queued_bytes = 0;
   std::unique_ptr<Group> handed;
+  size_t unpacked = 0;  // bytes of requests that the packer has before it or in hand
   bool writing = false;
   bool no_more_groups = false;
 
@@ -326,16 +379,13 @@ void CommitQueue::Append(std::vector<Event> events, std::string_view origin,
   Request request{std::move(events), std::string(origin), std::move(records), std::move(done), 0};
   for (const Event& event : request.events) request.bytes += event.record.size() + sizeof(Event);
   for (const RecordPut& record : request.records) request.bytes += record.value.size();
-  {
-    std::lock_guard lock(impl_->mutex);
-    if (impl_->queued_bytes + request.bytes <= kQueueBytesMax || impl_->queued_bytes == 0) {
-      impl_->queued_bytes += request.bytes;
-      impl_->queue.push_back(std::move(request));
-      impl_->wake_packer.notify_one();
-      return;
-    }
+  if (!impl_->Reserve(request.bytes)) {
+    return request.done(Fail(Code::kBusy, "too much is waiting to be written"));
   }
-  request.done(Fail(Code::kBusy, "too much is waiting to be written"));
+  if (impl_->CallerPacks(request.bytes)) {
+    request.packed = impl_->packing.Pack(request.events, request.origin);
+  }
+  impl_->Push(std::move(request));
 }
 
 Journal::Counters CommitQueue::counters() const {

@@ -3,7 +3,8 @@
 //
 // Two threads. "packer" encodes and compresses what arrives while "writer" syncs the group before;
 // the writer numbers, writes, publishes and answers. It is the only place that releases an
-// acknowledgement.
+// acknowledgement. While the packer is at a request, whoever brings a large one packs it himself;
+// the packer then only looks whether all of it is new.
 #pragma once
 
 #include <memory>

@@ -47,6 +47,9 @@ struct JournalOptions {
   std::vector<StreamOptions>
       streams;                // 1 to kStreamsMax - 1; those on disk but not here stay readable
   int compression_level = 1;  // zstd, 1 to 9
+  // A request of at least as many bytes gets chunks of its own, made by the thread that appends it,
+  // when the packer has another in hand.
+  size_t caller_packs_bytes = size_t{256} << 10;
   Micros dedupe_window = std::chrono::minutes(10);
   size_t dedupe_entries = 1'000'000;
   // New events are refused (kFull) while the volume has less free than this, and those of streams

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
 #include <map>
 #include <random>
@@ -127,8 +128,9 @@ TEST_F(JournalTest, RecordsOfARequestAreDurableWithItsEvents) {
   const auto append = [&](std::vector<Event> events, std::vector<RecordPut> records) {
     std::promise<Result<AppendResult>> answer;
     auto future = answer.get_future();
-    journal->Append(std::move(events), "tail", std::move(records),
-                    [&answer](Result<AppendResult> result) { answer.set_value(std::move(result)); });
+    journal->Append(
+        std::move(events), "tail", std::move(records),
+        [&answer](Result<AppendResult> result) { answer.set_value(std::move(result)); });
     return future.get();
   };
   const auto place = [&] { return journal->records().Get("place/tail").value().value_or("none"); };
@@ -299,6 +301,56 @@ TEST_F(JournalTest, ProducersAtOnceAllGetTheirOwnSequences) {
   const auto all = ReadAll(journal->AllStreams());
   ASSERT_EQ(all.size(), kThreads * kEach * 2);
   for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].sequence.value, i + 1);
+}
+
+// Threads that bring large requests at once pack some of them themselves.
+TEST_F(JournalTest, LargeRequestsAtOnceKeepTheirOrderAndTheirRepeatsAreNotStored) {
+  options.caller_packs_bytes = 1;
+  Open();
+  constexpr uint64_t kThreads = 4, kRequests = 25, kEvents = 60;
+  std::vector<std::jthread> threads;
+  std::array<std::vector<AppendResult>, kThreads> results;
+  for (uint64_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t r = 0; r < kRequests; ++r) {
+        std::vector<Event> events;
+        const uint64_t first = (t * kRequests + r) * kEvents;
+        for (uint64_t i = 0; i < kEvents; ++i) {
+          // Each fifth request repeats an event of its own thread's request before.
+          const bool repeats = r % 5 == 4 && i == 7;
+          events.push_back(NumberedEvent(Stream(i % 3 == 0 ? "audit" : "events"),
+                                         repeats ? first - kEvents + i : first + i,
+                                         Noise(700 + i)));
+        }
+        results[t].push_back(Append(std::move(events)));
+      }
+    });
+  }
+  threads.clear();
+  constexpr uint64_t kRepeats = kThreads * (kRequests / 5);
+  const auto check = [&] {
+    const auto all = ReadAll(journal->AllStreams());
+    ASSERT_EQ(all.size(), kThreads * kRequests * kEvents - kRepeats);
+    for (size_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i].sequence.value, i + 1);
+    for (uint64_t t = 0; t < kThreads; ++t) {
+      for (uint64_t r = 0; r < kRequests; ++r) {
+        const AppendResult& result = results[t][r];
+        ASSERT_EQ(result.duplicates, r % 5 == 4 ? 1u : 0u);
+        for (const AppendedPart& part : result.parts) {
+          const bool audit = part.stream == Stream("audit");
+          uint64_t at = part.first.value - 1;
+          for (uint64_t i = 0; i < kEvents; ++i) {
+            if ((i % 3 == 0) != audit || (r % 5 == 4 && i == 7)) continue;
+            ASSERT_EQ(all[at].id, IdOf((t * kRequests + r) * kEvents + i));
+            ASSERT_EQ(all[at++].data, Noise(700 + i));
+          }
+        }
+      }
+    }
+  };
+  check();
+  Reopen();
+  check();
 }
 
 TEST_F(JournalTest, ASecondOpenOfTheSameDirectoryIsAConflict) {

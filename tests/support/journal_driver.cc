@@ -53,6 +53,7 @@ JournalDriver::JournalDriver(const std::string& dir, uint64_t seed)
   options_.disk_reserve_bytes = 0;
   options_.reserve_file_bytes = 0;
   options_.dedupe_window = std::chrono::hours(48);  // longer than any life
+  options_.caller_packs_bytes = Pick(2) == 0 ? 1 : 20'000;
   options_.clock = &clock_;
   options_.env = disk_.env();
   options_.on_fatal = [this](const Error&) {
