@@ -33,6 +33,7 @@
 #include "base/thread.h"
 #include "base/time_text.h"
 #include "spool/directory.h"
+#include "spool/table_probe.h"
 
 namespace spool {
 namespace {
@@ -465,6 +466,10 @@ int Run(const Options& options) {
   const Status fits = options.publish ? FitForPublish(*options.publish, &config)
                                       : FitDescriptors(RaiseDescriptorLimit(), &config);
   if (!fits) return ExplainFailure(config, fits.error());
+  // While there is no other thread.
+  if (const Status looked = LookBeforeOpening(config.data_dir); !looked) {
+    return ExplainFailure(config, looked.error());
+  }
   if (options.publish) return RunPublish(config, *options.publish);
   const sigset_t set = BlockSignals();
   FatalWatchdog().Start();

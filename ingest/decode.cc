@@ -129,6 +129,7 @@ struct Decoder::Impl : RecordHandler {
   Arena arena{[this](size_t bytes) { return Admit(out.bytes + made_bytes + bytes); }};
   const Redactor::Pay pays = [this](size_t bytes) { return arena.Pay(bytes); };
   FreshIds fresh;
+  LaterIds later;
   RecordContext context;
 
   // Of the request at work.
@@ -169,12 +170,15 @@ void Decoder::Impl::Begin(const Incoming& request) {
   context.inner = &inner;
   context.depth_max = options.limits.depth_max;
   context.received = request.received;
+  context.later = &later;
+  later.Reset();
 }
 
 tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
                                                      std::vector<Event>* quarantine) {
   Begin(request);
   auto decoded = DecodeRecords(quarantine);
+  if (decoded) later.Give(decoded->events);
   // Nothing of a refused request stays, and little of any.
   out = Decoded{};
   arena.Reset();
@@ -217,7 +221,9 @@ bool Decoder::Impl::Keep(Event event) {
                             ? out.events.capacity()
                             : 3 * std::max<size_t>(out.events.size(), 1);
   if (!Admit(record_bytes + places * sizeof(Event))) return false;
+  later.Kept(event, out.events.size());
   out.events.push_back(std::move(event));
+  if (later.full()) later.Give(out.events);
   out.bytes = record_bytes + out.events.capacity() * sizeof(Event);
   return true;
 }

@@ -1,6 +1,5 @@
 #include "ingest/identity.h"
 
-#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -45,16 +44,7 @@ bool CutOrdinal(std::string_view* name) {
 
 Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields) {
   Sha256Pieces text;
-  text.Add("v1|");
-  text.Add(what);
-  for (const std::string_view field : fields) {
-    char length[24];
-    length[0] = '|';
-    char* const end = std::to_chars(length + 1, length + sizeof length - 1, field.size()).ptr;
-    *end = ':';
-    text.Add({length, static_cast<size_t>(end + 1 - length)});
-    text.Add(field);
-  }
+  ForIdentity(what, fields, [&text](std::string_view piece) { text.Add(piece); });
   return text.Prefix();
 }
 

@@ -5,6 +5,7 @@
 // The texts are part of the product's contract: ids must not change from release to release.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -16,6 +17,22 @@ namespace spool {
 
 // "v1|<what>|<length>:<field>|…" hashed, without making that text.
 Hash128 IdentityOf(std::string_view what, std::initializer_list<std::string_view> fields);
+
+// Gives the pieces of that text, one after another, to `take(std::string_view)`.
+template <class Take>
+void ForIdentity(std::string_view what, std::initializer_list<std::string_view> fields,
+                 const Take& take) {
+  take("v1|");
+  take(what);
+  for (const std::string_view field : fields) {
+    char length[24];
+    length[0] = '|';
+    char* const end = std::to_chars(length + 1, length + sizeof length - 1, field.size()).ptr;
+    *end = ':';
+    take(std::string_view(length, static_cast<size_t>(end + 1 - length)));
+    take(field);
+  }
+}
 
 // IdentityOf("problem", fields). The last ones of each thread are remembered, since the hash costs
 // more than all else that is done with these fields.

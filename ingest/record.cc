@@ -1,11 +1,17 @@
 #include "ingest/record.h"
 
+#include "ingest/identity.h"
 #include "ingest/json_text.h"
 
 namespace spool {
 
 bool RecordContext::ScanInner(std::string_view text) const {
   return arena->Pay(JsonScanner::MemoryFor(text)) && inner->Scan(text, depth_max);
+}
+
+Hash128 RecordContext::Identity(std::string_view what,
+                                std::initializer_list<std::string_view> fields) const {
+  return later != nullptr ? later->Of(what, fields) : IdentityOf(what, fields);
 }
 
 std::string_view RecordContext::Text(const JsonMember& member) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "ingest/json_scan.h"
+#include "ingest/later_ids.h"
 #include "spool/event.h"
 
 namespace spool {
@@ -71,6 +73,10 @@ struct RecordContext {
   JsonScanner* inner = nullptr;  // for JSON inside the record; the outer view stays whole
   size_t depth_max = 64;
   SystemTime received;  // the request
+  LaterIds* later = nullptr;
+
+  // IdentityOf, or what stands for it until the events are done.
+  Hash128 Identity(std::string_view what, std::initializer_list<std::string_view> fields) const;
 
   // Scans with `inner`; also false when there is no memory for it.
   bool ScanInner(std::string_view text) const;

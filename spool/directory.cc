@@ -134,6 +134,15 @@ void ForgetDamage(const std::string& dir) {
   if (unlink((dir + "/DAMAGED").c_str()) == 0) static_cast<void>(SyncDirectory(dir));
 }
 
+void MarkOpen(const std::string& dir) {
+  const int fd = open((dir + "/OPEN").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd >= 0) close(fd);
+}
+
+void MarkClosed(const std::string& dir) { unlink((dir + "/OPEN").c_str()); }
+
+bool WasLeftOpen(const std::string& dir) { return access((dir + "/OPEN").c_str(), F_OK) == 0; }
+
 Status SyncDirectory(const std::string& dir) {
   const int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return Refused("cannot open " + dir);

@@ -45,6 +45,12 @@ void NoteDamage(const std::string& dir, const std::string& what);
 std::optional<std::string> ReadDamageNote(const std::string& dir);
 void ForgetDamage(const std::string& dir);
 
+// DIR/OPEN is there while a process has the journal open, and after one that ended without closing
+// it. Not synced: what a power cut makes of it does no harm.
+void MarkOpen(const std::string& dir);
+void MarkClosed(const std::string& dir);
+bool WasLeftOpen(const std::string& dir);
+
 // Makes durable which names the directory has. kStorage.
 Status SyncDirectory(const std::string& dir);
 

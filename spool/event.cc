@@ -1,6 +1,7 @@
 #include "spool/event.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "spool/codec.h"
 
@@ -55,6 +56,11 @@ Event MakeEvent(const EventView& view, StreamId stream) {
   for (const auto text : kTexts) codec::PutText(out, view.*text);
   out.append(view.data);
   return event;
+}
+
+void SetEventId(Event& event, const Hash128& id) {
+  event.id = id;
+  std::memcpy(event.record.data(), id.bytes.data(), kRecordIdBytes);
 }
 
 // What follows the id.

@@ -77,6 +77,9 @@ struct Event {
 // Encodes `view` (everything but what the journal gives). `stream` is where it goes.
 Event MakeEvent(const EventView& view, StreamId stream);
 
+// Gives it another id.
+void SetEventId(Event& event, const Hash128& id);
+
 // The inverse over a record's bytes; views point into `record`. kDamaged if the bytes are not a
 // record or the payload's hash does not fit.
 Result<EventView> DecodeRecord(std::string_view record);

@@ -62,6 +62,7 @@ class Journal::Impl {
       static_cast<void>(state.Write(batch, true));
     }
     state.store.reset();
+    if (marked) MarkClosed(state.options.dir);
   }
 
   Status Open() {
@@ -70,8 +71,10 @@ class Journal::Impl {
     auto made = ReadFormatFile(options.dir);
     if (!made) return tl::unexpected(made.error());
     if (const auto note = ReadDamageNote(options.dir)) {
-      return Fail(Code::kDamaged, "the database met damage when it rewrote its tables: " + *note);
+      return Fail(Code::kDamaged, "damage was met that a start would meet again: " + *note);
     }
+    MarkOpen(options.dir);
+    marked = true;
     FreeReserve(options.dir, options.reserve_file_bytes);
     if (options.env == nullptr) {
       if (auto room = CheckRoom(options.dir); !room) return room;
@@ -93,8 +96,9 @@ class Journal::Impl {
     if (!store && store.error().code == Code::kDamaged) {
       const CutLook look = LookBeforeDamage(options);
       if (!*made || look.nothing_is_missing) {
-        log::Warn("The log ends in records that were never synced and are torn; they are cut off.",
-                  {{"detail", store.error().message}});
+        log::Warn(
+            "The database ends in records that were never synced and are torn; they are cut off.",
+            {{"detail", store.error().message}});
         store = RocksStore::Open(dir, families, options.env, options.open_tables_max,
                                  RocksStore::DamagedLog::kCut);
       } else if (!look.missing.empty()) {
@@ -248,6 +252,7 @@ class Journal::Impl {
   DirectoryLock lock;
   JournalState state;
   bool opened = false;        // what is stored fits its checks
+  bool marked = false;        // DIR/OPEN is ours
   std::mutex cursor_changes;  // one cursor is opened or removed at a time
   std::mutex snapshots;       // one at a time
   std::unique_ptr<DeadLetters> dead_letters;

@@ -4,6 +4,7 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/sst_file_reader.h>
@@ -17,6 +18,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "spool/codec.h"
+#include "spool/manifest_tail.h"
 
 namespace spool {
 namespace {
@@ -139,6 +141,75 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>
 
 }  // namespace
 
+namespace {
+
+constexpr std::string_view kManifest = "MANIFEST-";
+
+// Shows manifests up to where they can be read, and changes nothing.
+class ReadableManifests final : public rocksdb::FileSystemWrapper {
+ public:
+  using FileSystemWrapper::FileSystemWrapper;
+  const char* Name() const override { return "spool.readable-manifests"; }
+  rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                      rocksdb::IODebugContext* debug) override {
+    const std::string_view base = std::string_view(name).substr(name.rfind('/') + 1);
+    if (!base.starts_with(kManifest)) {
+      return FileSystemWrapper::NewSequentialFile(name, options, file, debug);
+    }
+    std::string bytes;
+    if (auto read = rocksdb::ReadFileToString(target(), name, &bytes); !read.ok()) return read;
+    bytes.resize(ReadableManifestBytes(bytes));
+    *file = std::make_unique<Bytes>(std::move(bytes));
+    return rocksdb::IOStatus::OK();
+  }
+
+ private:
+  class Bytes final : public rocksdb::FSSequentialFile {
+   public:
+    explicit Bytes(std::string bytes) : bytes_(std::move(bytes)) {}
+    rocksdb::IOStatus Read(size_t n, const rocksdb::IOOptions& /*options*/, rocksdb::Slice* result,
+                           char* scratch, rocksdb::IODebugContext* /*debug*/) override {
+      const size_t taken = bytes_.copy(scratch, n, at_);
+      *result = rocksdb::Slice(scratch, taken);
+      at_ += taken;
+      return rocksdb::IOStatus::OK();
+    }
+    rocksdb::IOStatus Skip(uint64_t n) override {
+      at_ = static_cast<size_t>(std::min<uint64_t>(at_ + n, bytes_.size()));
+      return rocksdb::IOStatus::OK();
+    }
+
+   private:
+    const std::string bytes_;
+    size_t at_ = 0;
+  };
+};
+
+// Ends the manifest in use before its first record that cannot be read, at once or not at all.
+rocksdb::Status CutManifest(const std::string& dir, rocksdb::Env* env) {
+  std::string name, bytes;
+  auto done = rocksdb::ReadFileToString(env, dir + "/CURRENT", &name);
+  if (!done.ok()) return done;
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  if (!name.starts_with(kManifest))
+    return rocksdb::Status::OK();  // the database says what is wrong
+  done = rocksdb::ReadFileToString(env, dir + "/" + name, &bytes);
+  if (!done.ok()) return done;
+  const size_t readable = ReadableManifestBytes(bytes);
+  if (readable == bytes.size()) return done;
+  const std::string fresh =
+      dir + "/000000.dbtmp";  // the database removes what is left of that name
+  done = rocksdb::WriteStringToFile(env, rocksdb::Slice(bytes.data(), readable), fresh, true);
+  if (done.ok()) done = env->RenameFile(fresh, dir + "/" + name);
+  std::unique_ptr<rocksdb::Directory> directory;
+  if (done.ok()) done = env->NewDirectory(dir, &directory);
+  if (done.ok()) done = directory->Fsync();
+  return done;
+}
+
+}  // namespace
+
 StoreBatch::StoreBatch() = default;
 StoreBatch::~StoreBatch() = default;
 StoreBatch::StoreBatch(StoreBatch&&) noexcept = default;
@@ -155,6 +226,7 @@ struct RocksStore::Impl {
   std::vector<std::unique_ptr<TrimFilter>> filters;
   std::vector<std::string> names;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  std::unique_ptr<rocksdb::Env> readable;  // in place of the real one, or null
   std::unique_ptr<rocksdb::DB> db;
 
   ~Impl() {
@@ -193,6 +265,11 @@ Result<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(const std::string& 
   auto impl = std::make_unique<Impl>();
   rocksdb::DBOptions options = DatabaseOptions(env, log);
   options.create_if_missing = false;
+  if (log == DamagedLog::kCut) {
+    impl->readable =
+        rocksdb::NewCompositeEnv(std::make_shared<ReadableManifests>(options.env->GetFileSystem()));
+    options.env = impl->readable.get();
+  }
   std::vector<std::string> names;
   auto status = rocksdb::DB::ListColumnFamilies(options, dir, &names);
   rocksdb::DB* db = nullptr;
@@ -259,6 +336,10 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& dir,
   std::vector<std::string> names;
   options.env->CreateDirIfMissing(dir).PermitUncheckedError();  // Open says what is wrong
   if (Exists(dir, env)) {
+    if (log == DamagedLog::kCut) {
+      const auto cut = CutManifest(dir, options.env);
+      if (!cut.ok()) return tl::unexpected(ToError("cannot open the journal in " + dir, cut));
+    }
     const auto listed = rocksdb::DB::ListColumnFamilies(options, dir, &names);
     if (!listed.ok()) return tl::unexpected(ToError("cannot open the journal in " + dir, listed));
   } else {

@@ -48,8 +48,8 @@ class StoreBatch {
 // Any thread.
 class RocksStore {
  public:
-  // A log with a damaged record is refused, or ends before it. Records that were never synced may
-  // be damaged by a power cut; whether that is all is for the caller to know.
+  // A log or manifest with a damaged record is refused, or ends before it. Records that were never
+  // synced may be damaged by a power cut; whether that is all is for the caller to know.
   enum class DamagedLog { kRefused, kCut };
   // Opens or creates with at least the families named. kDamaged for corruption, kStorage
   // otherwise.

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <span>
 
+#include "spool/directory.h"
 #include "spool/rocks_store.h"
 
 namespace spool {
@@ -73,6 +74,17 @@ Result<std::vector<std::string>> TablesThatEndTheProcess(const std::string& db_d
   std::vector<std::string> found;
   if (auto looked = Find(db_dir, tables, &found); !looked) return tl::unexpected(looked.error());
   return found;
+}
+
+Status LookBeforeOpening(const std::string& dir) {
+  if (!WasLeftOpen(dir)) return {};
+  const auto tables = TablesThatEndTheProcess(dir + "/db");
+  if (!tables) return tl::unexpected(tables.error());
+  if (tables->empty()) return {};
+  std::string names;
+  for (const std::string& table : *tables) names += (names.empty() ? "" : ", ") + table;
+  NoteDamage(dir, "the description of " + names + " makes no sense and ends who opens it");
+  return {};
 }
 
 }  // namespace spool

@@ -127,8 +127,8 @@ std::optional<Rejected> FillK8sAudit(const RecordContext& context,
   if (const auto time = TimeOf(f)) view->time = *time;
   // The caller of the API may choose the auditID, and who may write logs all the rest: what is to
   // pass for a repeat must be the same to the last byte, or one request could hide another.
-  view->id = IdentityOf("audit", {context.cluster, f.audit_id, f.stage, f.received, f.user,
-                                  f.request_uri, f.verb, view->data});
+  view->id = context.Identity("audit", {context.cluster, f.audit_id, f.stage, f.received, f.user,
+                                        f.request_uri, f.verb, view->data});
   // A request that went well is no trouble.
   if (verdict.denied || f.facts.code >= 400 || f.stage == "Panic") {
     view->problem_key = ProblemKeyOf(

@@ -154,13 +154,14 @@ std::string_view ControllerName(const RecordContext& context, const JsonMember* 
   return {};
 }
 
-Hash128 IdOf(const Fields& f, std::string_view cluster, std::string_view text, bool has_time) {
+Hash128 IdOf(const RecordContext& context, const Fields& f, std::string_view cluster,
+             std::string_view text, bool has_time) {
   if (!f.uid.empty() && !f.resource_version.empty()) {
-    return IdentityOf("event", {cluster, f.uid, f.resource_version});
+    return context.Identity("event", {cluster, f.uid, f.resource_version});
   }
   // Without a version an update cannot be told from a repeat by its names, but by its bytes.
   if (!f.uid.empty() || has_time) {
-    return IdentityOf("event-bytes", {cluster, f.uid, text});
+    return context.Identity("event-bytes", {cluster, f.uid, text});
   }
   return {};
 }
@@ -199,7 +200,7 @@ std::optional<Rejected> FillK8sEvent(const RecordContext& context,
   view->reason = f.reason;
   view->severity = EventSeverity(f.type, f.reason);
   if (time) view->time = *time;
-  view->id = IdOf(f, cluster, text, time.has_value());
+  view->id = IdOf(context, f, cluster, text, time.has_value());
 
   EventFacts facts;
   facts.reason = f.reason;

@@ -83,11 +83,11 @@ const std::set<std::string>& SystemFolders() {
 }
 const std::set<std::string>& SystemHeaders() {
   static const std::set<std::string> headers = {
-      "dirent.h",   "elf.h",    "emmintrin.h", "immintrin.h", "errno.h",  "fcntl.h",
-      "features.h", "ftw.h",    "ifaddrs.h",   "netdb.h",     "poll.h",   "pthread.h",
-      "pty.h",      "pwd.h",    "sched.h",     "signal.h",    "spawn.h",  "stdint.h",
-      "stdlib.h",   "string.h", "strings.h",   "syscall.h",   "malloc.h", "termios.h",
-      "threads.h",  "time.h",   "unistd.h",    "utmp.h",      "dlfcn.h"};
+      "cpuid.h",   "dirent.h",   "elf.h",    "emmintrin.h", "immintrin.h", "errno.h",
+      "fcntl.h",   "features.h", "ftw.h",    "ifaddrs.h",   "netdb.h",     "poll.h",
+      "pthread.h", "pty.h",      "pwd.h",    "sched.h",     "signal.h",    "spawn.h",
+      "stdint.h",  "stdlib.h",   "string.h", "strings.h",   "syscall.h",   "malloc.h",
+      "termios.h", "threads.h",  "time.h",   "unistd.h",    "utmp.h",      "dlfcn.h"};
   return headers;
 }
 

@@ -9,6 +9,8 @@
 #include <map>
 #include <random>
 
+#include "spool/directory.h"
+#include "spool/table_probe.h"
 #include "tests/support/fault_profile.h"
 #include "tests/support/journal_fixture.h"
 #include "tests/support/raw_store.h"
@@ -131,6 +133,9 @@ class DamageTest : public JournalTest {
 
   enum class Seen { kRefused, kTold, kWhole, kWrong };
   Seen Look(std::string& what) {
+    // As a program does after one that was ended by such a table.
+    MarkOpen(options.dir);
+    EXPECT_TRUE(LookBeforeOpening(options.dir));
     auto opened = Journal::Open(options);
     if (!opened) {
       what = opened.error().message;

@@ -96,5 +96,38 @@ TEST_F(TableTail, ABitThatChangedInItEndsNoProcess) {
   EXPECT_TRUE(lost_events);
 }
 
+// The process that meets such a table is gone before it can say why: the next one says it.
+TEST_F(TableTail, AStartAfterOneThatWasEndedTellsWhichTableItIs) {
+  Open();
+  AppendNumbers("events", 0, 20, std::string(200, 'x'));
+  EXPECT_TRUE(fs::exists(options.dir + "/OPEN"));
+  journal.reset();
+  EXPECT_FALSE(fs::exists(options.dir + "/OPEN"));
+  RawStore(options.dir).Settle();
+  std::string ending;
+  for (const std::string& path : Tables()) {
+    const std::string sound = Read(path);
+    for (size_t back = 1; back <= kTail && ending.empty(); ++back) {
+      Write(path, Spoiled(sound, back));
+      if (!TablesThatEndTheProcess(options.dir + "/db")->empty())
+        ending = fs::path(path).filename();
+    }
+    if (!ending.empty()) break;
+    Write(path, sound);
+  }
+  ASSERT_FALSE(ending.empty());
+  ASSERT_TRUE(LookBeforeOpening(options.dir));
+  EXPECT_FALSE(fs::exists(options.dir + "/DAMAGED")) << "the journal was closed";
+  std::ofstream(options.dir + "/OPEN") << "";
+  ASSERT_TRUE(LookBeforeOpening(options.dir));
+  const auto refused = Journal::Open(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kDamaged);
+  EXPECT_NE(refused.error().message.find(ending), std::string::npos) << refused.error().message;
+  ASSERT_TRUE(RepairOffline(options.dir, true, clock.Now()));
+  Open();
+  EXPECT_EQ(journal->stored().end, Sequence{21});
+}
+
 }  // namespace
 }  // namespace spool
