@@ -427,6 +427,14 @@ int Serve(Service& service, const sigset_t& set) {
   }
 }
 
+int TellDamage(const Config& config, const Error& damage) {
+  log::Error(
+      "The journal is damaged and was left as it is; nothing was sent. `spoolctl offline verify` "
+      "says what is damaged, and `spoolctl offline repair` how to go on without it.",
+      {{"code", "damaged"}, {"data_dir", config.data_dir}, {"error", damage.message}});
+  return kExitFailed;
+}
+
 int RunPublish(const Config& config, const PublishOptions& options) {
   const sigset_t set = BlockSignals();
   FatalWatchdog().Start();
@@ -449,13 +457,7 @@ int RunPublish(const Config& config, const PublishOptions& options) {
       },
       stop.get_token());
   if (status) return *status;
-  if (status.error().code == Code::kDamaged) {
-    log::Error(
-        "The journal is damaged and was left as it is; nothing was sent. `spoolctl offline verify` "
-        "says what is damaged, and `spoolctl offline repair` how to go on without it.",
-        {{"code", "damaged"}, {"data_dir", config.data_dir}, {"error", status.error().message}});
-    return kExitFailed;
-  }
+  if (status.error().code == Code::kDamaged) return TellDamage(config, status.error());
   return ExplainFailure(config, status.error());
 }
 
@@ -467,22 +469,24 @@ int Run(const Options& options) {
                                       : FitDescriptors(RaiseDescriptorLimit(), &config);
   if (!fits) return ExplainFailure(config, fits.error());
   // While there is no other thread.
-  if (const Status looked = LookBeforeOpening(config.data_dir); !looked) {
-    return ExplainFailure(config, looked.error());
-  }
-  if (options.publish) return RunPublish(config, *options.publish);
+  const Status sound = LookBeforeOpening(config.data_dir);
+  if (options.publish)
+    return sound ? RunPublish(config, *options.publish) : TellDamage(config, sound.error());
   const sigset_t set = BlockSignals();
   FatalWatchdog().Start();
   StopWatchdog().Start();
   const MemoryRelief relief;
   const pthread_t main_thread = pthread_self();
-  auto service = Service::Start(
-      config,
-      [main_thread](const Error&) {
-        FatalWatchdog().Arm(kExitStorage, kFatalExitTime);
-        pthread_kill(main_thread, SIGRTMIN);
-      },
-      [options] { return LoadAgain(options); });
+  Result<std::unique_ptr<Service>> service = tl::unexpected(sound ? Error() : sound.error());
+  if (sound) {
+    service = Service::Start(
+        config,
+        [main_thread](const Error&) {
+          FatalWatchdog().Arm(kExitStorage, kFatalExitTime);
+          pthread_kill(main_thread, SIGRTMIN);
+        },
+        [options] { return LoadAgain(options); });
+  }
   if (!service && service.error().code == Code::kDamaged) {
     log::Error(
         "The journal is damaged and was left as it is; nothing is taken in or passed on. Stop "

@@ -22,6 +22,8 @@ Hash128 LaterIds::StandIn() const {
   return id;
 }
 
+bool LaterIds::IsStandIn(const Hash128& id) { return std::memcmp(id.bytes.data(), kMark, 8) == 0; }
+
 Hash128 LaterIds::Of(std::string_view what, std::initializer_list<std::string_view> fields) {
   size_t size = 0;
   for (const std::string_view field : fields) size += field.size();

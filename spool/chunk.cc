@@ -134,7 +134,7 @@ std::string ChunkCompressor::Compress(std::string_view raw) {
       ZSTD_compress2(Raw(context_), packed_.data(), packed_.size(), raw.data(), raw.size());
   SPOOL_ASSERT(ZSTD_isError(size) == 0);
   std::string packed(packed_.data(), size);
-  if (packed_.size() > kScratchKept) packed_ = {};
+  if (packed_.size() > kScratchKept) std::vector<char>().swap(packed_);
   return packed;
 }
 
@@ -163,7 +163,7 @@ ChunkBuilder::Packed ChunkBuilder::Pack(ChunkCompressor& compressor) {
   packed.origins = std::move(origins_);
   packed.compressed = body.size() >= kPlainBelow;
   packed.body = packed.compressed ? compressor.Compress(body) : body;
-  if (body.capacity() > kScratchKept) body = {};
+  if (body.capacity() > kScratchKept) std::string().swap(body);
   ids_.clear();
   origins_.clear();
   count_ = 0;

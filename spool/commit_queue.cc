@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kQueueBytesMax = size_t{64} << 20;
 constexpr size_t kGroupRawBytesMax = size_t{8} << 20;  // then nothing more joins the group
+constexpr size_t kPackedBytesMax = size_t{8} << 20;    // then callers pack nothing
 
 struct Request {
   std::vector<Event> events;
@@ -26,6 +27,7 @@ struct Request {
   AppendDone done;
   size_t bytes = 0;
   std::vector<PackedPart> packed;  // all of `events`, or nothing
+  size_t packed_bytes = 0;
 };
 
 struct Waiting {
@@ -90,12 +92,13 @@ struct CommitQueue::Impl {
   bool CallerPacks(size_t bytes) {
     if (bytes < state.options.caller_packs_bytes) return false;
     const std::lock_guard lock(mutex);
-    return unpacked > 0;
+    return unpacked > 0 && packed < kPackedBytesMax;
   }
   void Push(Request request) {
     {
       const std::lock_guard lock(mutex);
-      if (request.packed.empty()) unpacked += request.bytes;
+      (request.packed.empty() ? unpacked : packed) +=
+          request.packed.empty() ? request.bytes : request.packed_bytes;
       queue.push_back(std::move(request));
     }
     wake_packer.notify_one();
@@ -110,10 +113,11 @@ struct CommitQueue::Impl {
       });
       if (!queue.empty() && CanTake()) {
         std::deque<Request> taken;
-        size_t bytes = open->raw_bytes, in_hand = 0;
+        size_t bytes = open->raw_bytes, in_hand = 0, packed_in_hand = 0;
         while (!queue.empty() && bytes < kGroupRawBytesMax) {
           bytes += queue.front().bytes;
           if (queue.front().packed.empty()) in_hand += queue.front().bytes;
+          packed_in_hand += queue.front().packed_bytes;
           taken.push_back(std::move(queue.front()));
           queue.pop_front();
         }
@@ -124,6 +128,7 @@ struct CommitQueue::Impl {
         open->accepted = now;
         lock.lock();
         unpacked -= in_hand;
+        packed -= packed_in_hand;
         continue;
       }
       if (!open->waiting.empty() && WriterIdle()) {
@@ -142,6 +147,9 @@ struct CommitQueue::Impl {
   bool WriterIdle() const { return handed == nullptr && !writing; }
 
   void Add(Request request, SystemTime now) {
+    for (const RecordPut& record : request.records) {
+      open->raw_bytes += record.key.size() + record.value.size();
+    }
     Waiting waiting{std::move(request.done), std::move(request.records), {}, request.bytes};
     std::vector<bool> repeated(request.events.size());
     for (size_t i = 0; i < request.events.size(); ++i) {
@@ -356,6 +364,7 @@ struct CommitQueue::Impl {
   size_t queued_bytes = 0;
   std::unique_ptr<Group> handed;
   size_t unpacked = 0;  // bytes of requests that the packer has before it or in hand
+  size_t packed = 0;    // of chunks that others made, beside the events they are of
   bool writing = false;
   bool no_more_groups = false;
 
@@ -378,12 +387,20 @@ void CommitQueue::Append(std::vector<Event> events, std::string_view origin,
                          std::vector<RecordPut> records, AppendDone done) {
   Request request{std::move(events), std::string(origin), std::move(records), std::move(done), 0};
   for (const Event& event : request.events) request.bytes += event.record.size() + sizeof(Event);
-  for (const RecordPut& record : request.records) request.bytes += record.value.size();
+  request.bytes += sizeof(Request);
+  for (const RecordPut& record : request.records) {
+    request.bytes += record.key.size() + record.value.size() + sizeof(RecordPut);
+  }
   if (!impl_->Reserve(request.bytes)) {
     return request.done(Fail(Code::kBusy, "too much is waiting to be written"));
   }
   if (impl_->CallerPacks(request.bytes)) {
     request.packed = impl_->packing.Pack(request.events, request.origin);
+    for (const PackedPart& part : request.packed) {
+      for (const auto& chunk : part.chunks) {
+        request.packed_bytes += chunk.body.size() + chunk.ids.size();
+      }
+    }
   }
   impl_->Push(std::move(request));
 }

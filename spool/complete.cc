@@ -1,5 +1,6 @@
 #include "spool/complete.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "spool/codec.h"
@@ -54,6 +55,46 @@ Status CheckWatermark(const JournalState& state) {
   return {};
 }
 
+// Of a record that is written again and again: whether `there` is what it became after `was`.
+bool IsLater(const JournalState& cut, std::string_view key, std::string_view was,
+             std::string_view there) {
+  if (key == kChangesKey && was.size() == 8 && there.size() == 8) {
+    return codec::SequenceOfKey(there) >= codec::SequenceOfKey(was);
+  }
+  if (key.starts_with("t/")) {
+    const auto old_trim = DecodeTrim(was), new_trim = DecodeTrim(there);
+    return old_trim && new_trim && new_trim->sequence >= old_trim->sequence;
+  }
+  if (key.starts_with("c/")) {
+    const std::string name(key.substr(2));
+    const auto old_place = DecodeCursor(cut, name, was), new_place = DecodeCursor(cut, name, there);
+    return old_place && new_place && new_place->next >= old_place->next;
+  }
+  return false;
+}
+
+// The ends of streams do not tell what is missing in the middle. What was written last before a
+// power cut is in the log as well as in the table that the torn list was to name; so a table that
+// is not listed and has what nothing else has is one of those that were.
+Status CheckUnlisted(const JournalState& cut) {
+  const std::vector<std::string> families = cut.store->Families();
+  return cut.store->ForEachUnlisted(
+      [&](const std::string& family, std::string_view key, std::string_view value) -> Status {
+        if (std::ranges::find(families, family) != families.end()) {
+          const auto there = cut.store->Get(cut.store->Family(family), key);
+          if (!there) return tl::unexpected(there.error());
+          if (*there && **there == value) return {};
+          if (*there && family == "default" && IsLater(cut, key, value, **there)) return {};
+          if (family.starts_with(kFamilyPrefix)) {
+            const StreamState* stream = cut.ByName(family.substr(kFamilyPrefix.size()));
+            if (stream != nullptr && codec::SequenceOfKey(key) < stream->trim.sequence.value)
+              return {};
+          }
+        }
+        return Fail(Code::kDamaged, "a table that is not listed has what nothing else has");
+      });
+}
+
 CutLook LookBeforeDamage(const JournalOptions& options) {
   CutLook look;
   const auto marked = Watermark::Read(options.dir);
@@ -74,7 +115,8 @@ CutLook LookBeforeDamage(const JournalOptions& options) {
   cut.meta = cut.store->Family("default");
   if (!LoadStreams(cut)) return look;
   if (cut.end < end) look.missing = Range(cut.end, end) + " lie in the damage or behind it";
-  look.nothing_is_missing = LoadCursors(cut) && CheckWatermark(cut);
+  look.nothing_is_missing =
+      LoadCursors(cut) && LoadMarkers(cut) && CheckWatermark(cut) && CheckUnlisted(cut);
   return look;
 }
 

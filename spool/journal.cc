@@ -95,7 +95,7 @@ class Journal::Impl {
     auto store = RocksStore::Open(dir, families, options.env, options.open_tables_max);
     if (!store && store.error().code == Code::kDamaged) {
       const CutLook look = LookBeforeDamage(options);
-      if (!*made || look.nothing_is_missing) {
+      if (look.nothing_is_missing || (!*made && CheckNothingIsLeft(options.dir))) {
         log::Warn(
             "The database ends in records that were never synced and are torn; they are cut off.",
             {{"detail", store.error().message}});

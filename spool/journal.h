@@ -183,8 +183,9 @@ class Journal {
   // An empty `events` succeeds once everything queued before it is durable.
   void Append(std::vector<Event> events, std::string_view origin, AppendDone done);
   // The same; with success `records` are durable as well, also when all events are repeats or there
-  // are none, and with an error none is. Of two requests the one appended later has the last word.
-  // kInvalid also for a record that is too long.
+  // are none, and with an error none is (after kStorage: all of it or nothing, and it is not
+  // known). Of two requests the one appended later has the last word. kInvalid also for a record
+  // that is too long.
   void Append(std::vector<Event> events, std::string_view origin, std::vector<RecordPut> records,
               AppendDone done);
   // The same as the first, waiting. Not on the committer's thread.

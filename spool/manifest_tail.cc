@@ -49,18 +49,20 @@ size_t ReadableManifestBytes(std::string_view manifest) {
     const auto type = in.Fixed<uint8_t>();
     if (!in.ok()) break;  // the file ends in a header
     if (type == kNothing && length == 0) {
+      if (inside) return whole;
       at = block_end;
       continue;
     }
     in.Bytes(length);
     if (!in.ok() && block_end > manifest.size()) break;  // the file ends in a record
     if (!in.ok() || type == kNothing || type > kLast ||
-        crc != KeptCrc(manifest.substr(at + kHeader - 1, size_t{1} + length))) {
+        crc != KeptCrc(manifest.substr(at + kHeader - 1, size_t{1} + length)) ||
+        inside != (type == kMiddle || type == kLast)) {
       return whole;
     }
     at += kHeader + length;
     if (type == kFirst) inside = true;
-    if (type == kFull || (type == kLast && inside)) {
+    if (type == kFull || type == kLast) {
       whole = at;
       inside = false;
     }

@@ -288,6 +288,33 @@ void RocksStore::LookAtTable(const std::string& path) {
   reader.Open(path).PermitUncheckedError();
 }
 
+Status RocksStore::ForEachUnlisted(const TakeUnlisted& take) const {
+  const std::string& dir = impl_->db->GetName();
+  rocksdb::Options options;
+  options.env = impl_->db->GetEnv();
+  std::vector<rocksdb::LiveFileMetaData> listed;
+  impl_->db->GetLiveFilesMetaData(&listed);
+  std::vector<std::string> names;
+  const auto children = options.env->GetChildren(dir, &names);
+  if (!children.ok()) return tl::unexpected(ToError("cannot list " + dir, children));
+  for (const std::string& name : names) {
+    const auto same = [&](const auto& table) { return table.name == "/" + name; };
+    if (!name.ends_with(".sst") || std::ranges::any_of(listed, same)) continue;
+    const auto refused = [&](const rocksdb::Status& status) {
+      return Fail(Code::kDamaged, name + ", which is not listed: " + status.ToString());
+    };
+    rocksdb::SstFileReader reader(options);
+    if (const auto opened = reader.Open(dir + "/" + name); !opened.ok()) return refused(opened);
+    const std::string family = reader.GetTableProperties()->column_family_name;
+    const std::unique_ptr<rocksdb::Iterator> it(reader.NewIterator(rocksdb::ReadOptions()));
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      if (auto taken = take(family, ToView(it->key()), ToView(it->value())); !taken) return taken;
+    }
+    if (!it->status().ok()) return refused(it->status());
+  }
+  return {};
+}
+
 Result<std::string> RocksStore::Salvage(const std::string& dir, bool anew) {
   rocksdb::DBOptions options = DatabaseOptions(nullptr);
   options.create_if_missing = false;

@@ -73,6 +73,12 @@ class RocksStore {
   RocksStore(const RocksStore&) = delete;
   RocksStore& operator=(const RocksStore&) = delete;
 
+  // What is in tables of the directory that the database does not list, by family and key; `take`
+  // may end it with an error, which is given back. A table that cannot be read is kDamaged.
+  using TakeUnlisted = std::function<Status(const std::string& family, std::string_view key,
+                                            std::string_view value)>;
+  Status ForEachUnlisted(const TakeUnlisted& take) const;
+
   FamilyId Family(std::string_view name) const;  // must exist
   std::vector<std::string> Families() const;
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <span>
 
+#include "base/log.h"
 #include "spool/directory.h"
 #include "spool/rocks_store.h"
 
@@ -31,6 +32,7 @@ namespace {
 }
 
 Result<bool> Ends(const std::string& db_dir, std::span<const std::string> tables) {
+  signal(SIGCHLD, SIG_DFL);  // or there is nothing to wait for
   const pid_t child = fork();
   if (child < 0) {
     return Fail(Code::kStorage, std::string("no process to look at tables: ") + strerror(errno));
@@ -42,7 +44,12 @@ Result<bool> Ends(const std::string& db_dir, std::span<const std::string> tables
       return Fail(Code::kStorage, std::string("no process to look at tables: ") + strerror(errno));
     }
   }
-  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return false;
+  // What ends a process from outside says nothing of a table.
+  for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+    if (WIFSIGNALED(status) && WTERMSIG(status) == number) return true;
+  }
+  return Fail(Code::kStorage, "the process that looks at tables was ended");
 }
 
 // Those among `tables`, found by halving.
@@ -78,13 +85,20 @@ Result<std::vector<std::string>> TablesThatEndTheProcess(const std::string& db_d
 
 Status LookBeforeOpening(const std::string& dir) {
   if (!WasLeftOpen(dir)) return {};
+  DirectoryLock lock;
+  if (!lock.Take(dir)) return {};  // another has it open, or Journal::Open says what is wrong
   const auto tables = TablesThatEndTheProcess(dir + "/db");
-  if (!tables) return tl::unexpected(tables.error());
+  if (!tables) {
+    log::Warn("The tables of a journal that was not closed could not be looked at.",
+              {{"error", tables.error().message}});
+    return {};
+  }
   if (tables->empty()) return {};
   std::string names;
   for (const std::string& table : *tables) names += (names.empty() ? "" : ", ") + table;
-  NoteDamage(dir, "the description of " + names + " makes no sense and ends who opens it");
-  return {};
+  const std::string what = "the description of " + names + " makes no sense and ends who opens it";
+  NoteDamage(dir, what);
+  return Fail(Code::kDamaged, what);
 }
 
 }  // namespace spool

@@ -15,9 +15,10 @@ namespace spool {
 // can be made. Forks: REQUIRES that no other thread of this process runs.
 Result<std::vector<std::string>> TablesThatEndTheProcess(const std::string& db_dir);
 
-// For a start, before it opens the journal in `dir`. When the process that had it last ended without
-// closing it, a table may have been why, and would be again: then that is kept as damage, which
-// Journal::Open tells. Otherwise it looks at nothing. Errors and REQUIRES as above.
+// For a start, before it opens the journal in `dir`. When the process that had it last ended
+// without closing it, a table may have been why, and would be again: then that is kept as damage,
+// kDamaged is given, and Journal::Open must not be called (and gives the same, as long as the note
+// is there). Otherwise, and when it cannot look, it does nothing. REQUIRES as above.
 Status LookBeforeOpening(const std::string& dir);
 
 }  // namespace spool

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ingest/identity.h"
+#include "tests/support/ingest_fixture.h"
 
 namespace spool {
 namespace {
@@ -50,6 +51,42 @@ TEST(LaterIds, WhatIsResetIsGivenToNobody) {
   later.Reset();
   later.Give(events);
   EXPECT_EQ(events[0].id, stand_in);
+}
+
+// Whatever stands together in a request: each event has the id that it has alone.
+TEST(LaterIds, ARequestOfManyGivesTheIdsOfManyRequests) {
+  IngestFixture ingest({.cluster = "c"});
+  std::vector<std::string> records;
+  for (int i = 0; i < 100; ++i) {
+    const std::string n = std::to_string(i);
+    const std::string padding(static_cast<size_t>(i * 97 % 12'000), 'p');  // long ones, too
+    if (i % 3 == 0) {
+      records.push_back(
+          R"({"apiVersion":"v1","kind":"Event","reason":"Started","metadata":{"uid":"u)" + n +
+          R"(","resourceVersion":"1"},"involvedObject":{"kind":"Pod","name":"p"},"message":")" +
+          padding + "\"}");
+    } else if (i % 7 == 1) {
+      records.push_back("{\"not\": " + n);  // cannot be read
+    } else {
+      records.push_back(R"({"apiVersion":"audit.k8s.io/v1","kind":"Event","auditID":"a)" + n +
+                        R"(","stage":"ResponseComplete","verb":"get","requestURI":"/api/)" +
+                        padding + R"(","user":{"username":"u"}})");
+    }
+  }
+  std::string lines;
+  for (const std::string& record : records) lines += record + "\n";
+  const auto together = ingest.Events("/v1/events", lines, "application/x-ndjson");
+  ASSERT_EQ(together.size(), records.size());
+  int compared = 0;
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (together[i].view.producer != "k8s-event" && together[i].view.producer != "k8s-audit")
+      continue;
+    if (together[i].stream == "quarantine") continue;
+    ++compared;
+    EXPECT_EQ(together[i].view.id, ingest.One("/v1/events", records[i]).view.id) << i;
+    EXPECT_EQ(together[i].event.id, together[i].view.id);
+  }
+  EXPECT_GT(compared, 80);
 }
 
 }  // namespace

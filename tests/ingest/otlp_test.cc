@@ -157,6 +157,37 @@ TEST(Otlp, DepthIsBounded) {
   EXPECT_EQ(ingest.quarantine.size(), 1U);
 }
 
+// Many of one request: each has the id that it has alone, whatever came before it.
+TEST(Otlp, EventsInRecordsHaveTheirOwnIds) {
+  IngestFixture ingest({.cluster = "c"});
+  const auto record = [](int number) {
+    json event = {{"apiVersion", "v1"},
+                  {"kind", "Event"},
+                  {"type", "Warning"},
+                  {"reason", "BackOff"},
+                  {"involvedObject", {{"kind", "Pod"}, {"namespace", "n"}, {"name", "p"}}},
+                  {"metadata",
+                   {{"uid", "uid-" + std::to_string(number)},
+                    {"resourceVersion", std::to_string(number)},
+                    {"namespace", "n"}}}};
+    return json{{"timeUnixNano", "1795155099000000000"}, {"body", {{"stringValue", event.dump()}}}};
+  };
+  const auto request = [&](int first, int count) {
+    json records = json::array();
+    for (int i = first; i < first + count; ++i) records.push_back(record(i));
+    return json{{"resourceLogs", {{{"scopeLogs", {{{"logRecords", records}}}}}}}}.dump();
+  };
+  std::vector<Hash128> together;
+  for (const int first : {0, 40}) {
+    const auto all = ingest.Events("/v1/logs", request(first, 40));
+    ASSERT_EQ(all.size(), 40u);
+    for (const ReadBack& one : all) together.push_back(one.view.id);
+  }
+  for (int i = 0; i < 80; ++i) {
+    EXPECT_EQ(together[static_cast<size_t>(i)], ingest.One("/v1/logs", request(i, 1)).view.id) << i;
+  }
+}
+
 TEST(Otlp, EqualRecordsWithATimeAreOne) {
   IngestFixture ingest;
   const std::string timed = Request(Fixed64(1, 1795155099000000000) + Bytes(5, Text("a")));

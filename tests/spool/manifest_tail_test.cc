@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <string>
 
 #include "tests/support/journal_fixture.h"
@@ -102,6 +105,71 @@ TEST_F(ManifestTail, ATornRecordThatWasNeverSyncedIsCutOff) {
     EXPECT_EQ(ReadAll(journal->AllStreams()).size(), 41u) << torn;
     journal.reset();
   }
+}
+
+// A record in two parts, since a block ends in it; one of them never came.
+TEST_F(ManifestTail, WhatIsTornOverTheEndOfABlockIsSeen) {
+  const std::string db = options.dir + "-db";
+  {
+    // Written by the library: names of families fill the list over the end of its first block.
+    RawStore::MakeFamilies(db, 12, 4'000);
+  }
+  std::string name = Read(db + "/CURRENT");
+  name.pop_back();
+  const std::string whole = Read(db + "/" + name);
+  ASSERT_GT(whole.size(), 32768u + 1000);
+  EXPECT_EQ(ReadableManifestBytes(whole), whole.size());
+  std::string first = whole;  // its second part never came
+  std::fill(first.begin() + 32768, first.end(), '\0');
+  const size_t begin = ReadableManifestBytes(first);
+  EXPECT_LT(begin, 32768u);
+  EXPECT_GT(begin, 20'000u);
+  std::string second = whole;  // its first part never came
+  std::fill(second.begin() + static_cast<ptrdiff_t>(begin), second.begin() + 32768, '\0');
+  EXPECT_EQ(ReadableManifestBytes(second), begin);
+}
+
+// Tables that a cut list does not name, in the middle of what is there: the ends tell nothing.
+TEST_F(ManifestTail, ATableThatOnlyADamagedRecordNamesIsMissed) {
+  options.dedupe_entries = 0;
+  Open();
+  auto cursor = journal->OpenCursor({"target/a", journal->AllStreams(), {1}}).value();
+  const std::string noise(400'000, 'x');
+  std::mt19937_64 random(1);
+  constexpr uint64_t kEvents = 450;
+  for (uint64_t i = 0; i < kEvents; ++i) {
+    std::string data = noise;
+    for (size_t at = 0; at + 8 <= data.size(); at += 8) {
+      const uint64_t word = random();
+      std::memcpy(data.data() + at, &word, 8);
+    }
+    AppendNumbers("events", i, 1, data);
+  }
+  cursor.reset();
+  fs::copy(options.dir, options.dir + "-killed", fs::copy_options::recursive);
+  journal.reset();
+  options.dir += "-killed";
+  const std::string whole = Read(InUse());
+  const fs::path manifest = fs::relative(InUse(), options.dir);
+  int refused = 0;
+  for (size_t at = 0; at + 7 < whole.size();) {
+    const size_t length =
+        static_cast<uint8_t>(whole[at + 4]) + 256 * static_cast<uint8_t>(whole[at + 5]);
+    Again();
+    std::string damaged = whole;
+    damaged[at + 7] ^= 0x10;
+    Write(options.dir / manifest, damaged);
+    auto again = Journal::Open(options);
+    if (!again) {
+      ++refused;
+    } else {
+      journal = std::move(*again);
+      ASSERT_EQ(ReadAll(journal->AllStreams()).size(), kEvents) << "byte " << at;
+      journal.reset();
+    }
+    at += 7 + length;
+  }
+  EXPECT_GT(refused, 5);
 }
 
 // What was synced and is needed: never an open with fewer events, and nothing is changed.

@@ -32,6 +32,20 @@ RawStore::RawStore(const std::string& journal_dir) : impl_(std::make_unique<Impl
   for (size_t i = 0; i < names.size(); ++i) impl_->families[names[i]] = handles[i];
 }
 
+void RawStore::MakeFamilies(const std::string& dir, int count, size_t bytes) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(options, dir, &opened).ok());
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  for (int i = 0; i < count; ++i) {
+    rocksdb::ColumnFamilyHandle* family = nullptr;
+    const std::string name = std::to_string(i) + std::string(bytes, 'n');
+    ASSERT_TRUE(db->CreateColumnFamily(rocksdb::ColumnFamilyOptions(), name, &family).ok());
+    db->DestroyColumnFamilyHandle(family);
+  }
+}
+
 RawStore::~RawStore() {
   for (const auto& [name, handle] : impl_->families) {
     impl_->db->DestroyColumnFamilyHandle(handle);

@@ -27,6 +27,9 @@ class RawStore {
   void Change(const std::string& family, int index, const std::function<void(std::string&)>& by);
   // Removes the family's `index`-th key.
   void Remove(const std::string& family, int index);
+  // A database in `dir` with `count` families whose names have `bytes` bytes: a list of its files of
+  // that size and more.
+  static void MakeFamilies(const std::string& dir, int count, size_t bytes);
   // Moves everything into table files below level 0, where whole files can be dropped.
   void Settle();
 
