@@ -135,7 +135,10 @@ class DamageTest : public JournalTest {
   Seen Look(std::string& what) {
     // As a program does after one that was ended by such a table.
     MarkOpen(options.dir);
-    EXPECT_TRUE(LookBeforeOpening(options.dir));
+    if (const Status sound = LookBeforeOpening(options.dir); !sound) {
+      what = sound.error().message;
+      return sound.error().code == Code::kDamaged ? Seen::kRefused : Seen::kWrong;
+    }
     auto opened = Journal::Open(options);
     if (!opened) {
       what = opened.error().message;

@@ -119,7 +119,10 @@ TEST_F(TableTail, AStartAfterOneThatWasEndedTellsWhichTableItIs) {
   ASSERT_TRUE(LookBeforeOpening(options.dir));
   EXPECT_FALSE(fs::exists(options.dir + "/DAMAGED")) << "the journal was closed";
   std::ofstream(options.dir + "/OPEN") << "";
-  ASSERT_TRUE(LookBeforeOpening(options.dir));
+  const Status told = LookBeforeOpening(options.dir);
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().code, Code::kDamaged);
+  EXPECT_NE(told.error().message.find(ending), std::string::npos) << told.error().message;
   const auto refused = Journal::Open(options);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kDamaged);
