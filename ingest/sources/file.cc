@@ -64,13 +64,28 @@ RecordPut FileSource::RecordOf(const FilePlace& place) const {
   return {FilePlaceKey(intake_.options().name, place.number), EncodeFilePlace(place)};
 }
 
+std::vector<RecordPut> FileSource::Unwritten() {
+  std::vector<RecordPut> records;
+  for (const uint64_t number : std::exchange(unwritten_, {})) {
+    const auto at = files_.find(number);
+    if (at == files_.end() || at->second.place.offset > 0) continue;  // it has one
+    at->second.place.seen = scanned_;
+    records.push_back(RecordOf(at->second.place));
+  }
+  return records;
+}
+
 void FileSource::Run(std::stop_token stop) {
   const Clock& clock = intake_.clock();
   const auto say = [&] {
-    return RecordPut{LookedKey(intake_.options().name), std::to_string(ToMicros(clock.Now()))};
+    return RecordPut{LookedKey(intake_.options().name), std::to_string(ToMicros(scanned_))};
   };
   if (!intake_.WaitOpen(stop)) return;
-  if (looked_ == SystemTime{} && !Begin(say(), stop)) return;
+  scanned_ = clock.Now();
+  if (looked_ == SystemTime{}) {
+    looked_ = scanned_;
+    if (!Begin(say(), stop)) return;
+  }
   SteadyTime scan_at = clock.Steady(), say_at = clock.Steady() + kSayEvery;
   bool scanned = false, idle = false;
   while (!stop.stop_requested() && intake_.WaitOpen(stop)) {
@@ -79,6 +94,7 @@ void FileSource::Run(std::stop_token stop) {
       scan_at = clock.Steady() + kScanEvery;
       scanned = true;
     }
+    idle = false;
     bool any = false, run = true;
     for (auto& [number, file] : files_) {
       bool had = false;
@@ -95,6 +111,7 @@ void FileSource::Run(std::stop_token stop) {
     if (!lane_.Flush(stop)) break;
     if (scanned && clock.Steady() >= say_at) {
       Batch said;
+      said.records = Unwritten();
       said.records.push_back(say());
       if (!lane_.Put(std::move(said), stop)) break;
       say_at = clock.Steady() + kSayEvery;
@@ -103,7 +120,7 @@ void FileSource::Run(std::stop_token stop) {
   }
   // What it has not read yet keeps its older time, and so stays news.
   const bool stored = lane_.Finish();
-  if (stored && scanned && idle) {
+  if (stored && scanned && idle && unwritten_.empty()) {
     const RecordPut said = say();
     static_cast<void>(intake_.journal().records().Put(said.key, said.value));
   }
@@ -112,14 +129,14 @@ void FileSource::Run(std::stop_token stop) {
 // The very first time: with start `end` what is there counts as read, whole lines of it.
 bool FileSource::Begin(RecordPut say, const std::stop_token& stop) {
   Batch batch;
-  if (settings_.from_end) {
-    for (const Candidate& candidate : Candidates()) {
-      if (!candidate.fits) continue;
+  for (const Candidate& candidate : Candidates()) {
+    if (!candidate.fits) old_.insert(candidate.look.id);
+    if (settings_.from_end && candidate.fits) {
       FilePlace place;
       place.number = next_number_;
       place.id = candidate.look.id;
       place.path = candidate.path;
-      place.seen = intake_.clock().Now();
+      place.seen = scanned_;
       const auto end = FileTail::EndOf(candidate.path, &place);
       if (!end) {
         intake_.Trouble(end.error().message);
@@ -154,6 +171,7 @@ std::vector<FileSource::Candidate> FileSource::Candidates() {
 }
 
 void FileSource::Scan() {
+  scanned_ = intake_.clock().Now();
   const std::vector<Candidate> candidates = Candidates();
   std::map<FileId, File*> by_id;
   for (auto& [number, file] : files_) {
@@ -200,8 +218,8 @@ void FileSource::Meet(const Candidate& candidate) {
   const std::pair passed{candidate.look.id, ToMicros(candidate.look.modified)};
   if (passed_over_.contains(passed)) return;
   if (Adopt(candidate)) return;
-  const bool news =
-      candidate.fits || (looked_ != SystemTime{} && candidate.look.modified > looked_ - kGrace);
+  const bool news = candidate.fits || (candidate.look.modified > looked_ - kGrace &&
+                                       !old_.contains(candidate.look.id));
   const Likeness likeness = news ? LikenessOf(candidate) : Likeness::kNone;
   if (likeness == Likeness::kPerhaps) return;  // to be seen
   if (!news || likeness == Likeness::kCopy) {
@@ -214,6 +232,7 @@ void FileSource::Meet(const Candidate& candidate) {
   file.place.path = candidate.path;
   file.there = true;
   file.current = candidate.fits;
+  unwritten_.push_back(file.place.number);
   file.size = candidate.look.size;
   file.modified = candidate.look.modified;
 }
@@ -333,8 +352,11 @@ void FileSource::Close(File& file) {
 
 bool FileSource::Put(File& file, Batch batch, const std::stop_token& stop) {
   file.tail->place().finished = false;
-  file.tail->place().seen = intake_.clock().Now();
+  file.tail->place().seen = scanned_;
   file.tail->place().path = file.place.path;
+  // Of the files that were found meanwhile, too: who was there at that scan and is not recorded is
+  // no news at the next start.
+  batch.records = Unwritten();
   file.place = file.tail->place();
   batch.records.push_back(RecordOf(file.place));
   return lane_.Put(std::move(batch), stop);
@@ -344,8 +366,9 @@ bool FileSource::Put(File& file, Batch batch, const std::stop_token& stop) {
 bool FileSource::Finish(File& file, const std::stop_token& stop) {
   Close(file);
   file.place.finished = true;
-  file.place.seen = intake_.clock().Now();
+  file.place.seen = scanned_;
   Batch batch;
+  batch.records = Unwritten();
   batch.records.push_back(RecordOf(file.place));
   if (!lane_.Put(std::move(batch), stop)) return false;
   if (!file.there) Lose(file, kVanished);

@@ -85,6 +85,7 @@ class FileSource final : public PulledSource {
   bool Open(File& file);
   void Close(File& file);
   RecordPut RecordOf(const FilePlace& place) const;
+  std::vector<RecordPut> Unwritten();  // the places of files that were found and have none yet
   void TellBehind();
 
   const FileSourceSettings settings_;
@@ -92,7 +93,10 @@ class FileSource final : public PulledSource {
   // The thread's.
   std::map<uint64_t, File> files_;  // by number of their place
   uint64_t next_number_ = 1;
-  SystemTime looked_;  // when this source looked last before this start; nothing: never
+  SystemTime looked_;   // when this source looked last before this start, or first of all
+  SystemTime scanned_;  // when the last scan began
+  std::vector<uint64_t> unwritten_;
+  std::set<FileId> old_;  // rotations that were there when it looked first of all
   std::set<std::pair<FileId, int64_t>> passed_over_;  // that are no news, with their time
 };
 

@@ -25,7 +25,7 @@ struct FilePlace {
   uint32_t sample = 0;
   uint64_t print = 0;
   bool finished = false;  // read to its end, and nothing will be written to it any more
-  SystemTime seen;        // when this was written
+  SystemTime seen;        // when the files were looked for last before this was written
   std::string path;       // where it was then
 
   static constexpr size_t kSampleMax = 1024;
