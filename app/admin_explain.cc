@@ -14,7 +14,7 @@ constexpr size_t kEventsMax = 100;
 constexpr size_t kMemoryMax = size_t{32} << 20;
 
 const HttpSource* SourceOf(const AdminCall& call) {
-  const std::vector<const HttpSource*>& sources = call.parts.sources;
+  const std::vector<const HttpSource*>& sources = call.parts.http_sources;
   if (!call.params.Has("source")) return sources.empty() ? nullptr : sources.front();
   const auto it = std::ranges::find_if(
       sources, [&](const HttpSource* s) { return s->status().name == call.params.Get("source"); });

@@ -46,7 +46,7 @@ std::vector<std::pair<std::string, net::TlsStatus>> TlsListeners(const AdminPart
   if (parts.admin_tls) {
     if (auto tls = parts.admin_tls()) out.emplace_back("admin", std::move(*tls));
   }
-  for (const HttpSource* source : parts.sources) {
+  for (const HttpSource* source : parts.http_sources) {
     if (auto tls = source->tls()) out.emplace_back(source->status().name, std::move(*tls));
   }
   return out;

@@ -27,7 +27,8 @@ struct AdminParts {
   const SourceGaps& gaps;
   ReplayJobs& replays;
   std::map<std::string, Forwarder*> targets;
-  std::vector<const HttpSource*> sources;
+  std::vector<const Source*> sources;                        // all
+  std::vector<const HttpSource*> http_sources;               // those of them that listen for HTTP
   std::function<std::optional<net::TlsStatus>()> admin_tls;  // of the admin listener; empty: none
   std::vector<std::shared_ptr<const void>> owners = {};      // keep what is above
 };

@@ -58,7 +58,7 @@ net::HttpResponse GetStatus(const AdminCall& call) {
       .BeginArray();
   for (const StreamStatus& stream : SortedStreams(parts)) WriteStream(out, stream);
   out.EndArray().Key("targets").Raw(targets.text()).Key("sources").BeginArray();
-  for (const HttpSource* source : parts.sources) WriteSource(out, source->status());
+  for (const Source* source : parts.sources) WriteSource(out, source->status());
   out.EndArray().Key("dead_letters").BeginArray();
   for (const DeadLetterTotals& totals : parts.journal.dead_letters().Totals()) {
     out.BeginObject()
@@ -106,7 +106,7 @@ net::HttpResponse GetStream(const AdminCall& call) {
 net::HttpResponse ListSources(const AdminCall& call) {
   JsonWriter out;
   out.BeginObject().Key("items").BeginArray();
-  for (const HttpSource* source : call.parts.sources) WriteSource(out, source->status());
+  for (const Source* source : call.parts.sources) WriteSource(out, source->status());
   out.EndArray().EndObject();
   return JsonAnswer(out.Take());
 }

@@ -15,6 +15,7 @@
 #include "ingest/quota.h"
 #include "ingest/redaction.h"
 #include "ingest/sources/http_auth.h"
+#include "ingest/sources/settings.h"
 #include "net/http_server.h"
 #include "spool/journal.h"
 
@@ -43,6 +44,13 @@ struct HttpSourceSettings {
   std::optional<net::TlsFiles> tls;
   HttpAuthOptions auth;
   std::vector<std::string> redact;  // further paths that are hidden
+};
+
+// A source that fetches.
+struct PulledSourceConfig {
+  std::string name;
+  std::vector<std::string> redact;  // further paths that are hidden
+  PulledSettings of;
 };
 
 // A target as configured; `start` is still a wish, since it needs the journal to become a sequence.
@@ -84,6 +92,7 @@ struct Config {
   JournalOptions journal;  // dir, streams, dedupe, compression, reserve
   AdminSettings admin;
   std::vector<HttpSourceSettings> http_sources;
+  std::vector<PulledSourceConfig> pulled_sources;
   std::vector<ClassifyRule> classify;
   bool webhook_mutations = true;  // a request that a webhook changed is admission/mutating
   std::vector<RouteSettings> routes;

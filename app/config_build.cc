@@ -122,6 +122,20 @@ std::vector<std::string> CheckedTexts(const FieldValue& value, Status (*check)(s
   return out;
 }
 
+}  // namespace
+
+std::vector<std::string> BuildRedact(const Values& source, ConfigProblems& problems) {
+  std::vector<std::string> paths = CheckedTexts(source.At("redact"), CheckRedactionPath, problems);
+  RedactionSettings redaction;
+  redaction.paths = paths;
+  if (const auto made = Redaction::Create(redaction, {}); !made) {
+    problems.Add(source.At("redact").place, made.error().message);
+  }
+  return paths;
+}
+
+namespace {
+
 void BuildRedaction(const Values& redaction, Config& config, ConfigProblems& problems) {
   RedactionSettings& out = config.redaction;
   for (const TextAt& off : redaction.At("off").texts) {
@@ -140,7 +154,7 @@ void BuildRedaction(const Values& redaction, Config& config, ConfigProblems& pro
   }
 }
 
-std::vector<HttpSourceSettings> BuildSources(const Values& root, ConfigProblems& problems) {
+std::vector<HttpSourceSettings> BuildHttpSources(const Values& root, ConfigProblems& problems) {
   std::vector<HttpSourceSettings> out;
   const FieldValue& sources = root.At("sources");
   if (sources.node == nullptr) {
@@ -152,7 +166,7 @@ std::vector<HttpSourceSettings> BuildSources(const Values& root, ConfigProblems&
     problems.Warn(sources.place, "there are no sources: nothing will come in");
   }
   for (const Values& source : sources.sections) {
-    if (source.variant == nullptr) continue;
+    if (source.variant == nullptr || source.variant->word != "http") continue;
     HttpSourceSettings http;
     http.name = source.name;
     http.address = source.Text("address");
@@ -168,12 +182,7 @@ std::vector<HttpSourceSettings> BuildSources(const Values& root, ConfigProblems&
     http.quota.requests = static_cast<size_t>(quota.Number("in_flight"));
     http.tls = BuildTls(source, problems);
     http.auth = BuildAuth(source, problems);
-    http.redact = CheckedTexts(source.At("redact"), CheckRedactionPath, problems);
-    RedactionSettings redaction;
-    redaction.paths = http.redact;
-    if (const auto made = Redaction::Create(redaction, {}); !made) {
-      problems.Add(source.At("redact").place, made.error().message);
-    }
+    http.redact = BuildRedact(source, problems);
     out.push_back(std::move(http));
   }
   return out;
@@ -382,7 +391,11 @@ Config BuildConfig(const Values& root, ConfigProblems& problems) {
   config.admin = BuildAdmin(root.In("admin"), problems);
   BuildRedaction(root.In("redaction"), config, problems);
   config.quarantine_raw = root.In("quarantine").Text("keep") == "raw";
-  config.http_sources = BuildSources(root, problems);
+  config.http_sources = BuildHttpSources(root, problems);
+  for (const Values& source : root.At("sources").sections) {
+    if (source.variant == nullptr || source.variant->word == "http") continue;
+    config.pulled_sources.push_back(BuildPulledSource(source, problems));
+  }
   CheckListeners(root, problems);
   config.classify = BuildClassify(root, config, problems);
   config.webhook_mutations = root.In("classification").Bool("webhook_mutations");
@@ -395,6 +408,7 @@ Config BuildConfig(const Values& root, ConfigProblems& problems) {
   if (targets.sections.empty() && targets.good) {
     problems.Warn(targets.place, "there are no targets: events are kept and delivered nowhere");
   }
+  CheckLoops(root, config, problems);
   config.tests = BuildTests(root, config, problems);
   return config;
 }

@@ -8,6 +8,15 @@ namespace spool {
 // `root` is a checked ConfigSection(). With a problem told, the result is worth nothing.
 Config BuildConfig(const Values& root, ConfigProblems& problems);
 
+// The `redact` of a source.
+std::vector<std::string> BuildRedact(const Values& source, ConfigProblems& problems);
+
+// One source that fetches.
+PulledSourceConfig BuildPulledSource(const Values& source, ConfigProblems& problems);
+
+// A bus that is both source and target, so that what is delivered would come in again.
+void CheckLoops(const Values& root, const Config& config, ConfigProblems& problems);
+
 // One target's part of it.
 TargetConfig BuildTarget(const Values& target, ConfigProblems& problems);
 

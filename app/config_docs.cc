@@ -26,10 +26,11 @@ Without `--config` these environment variables count, so that a Deployment needs
 |---|---|
 | `NATS_URL` | a target `nats` whose subjects are the streams' names (a JetStream stream must hold them) |
 | `KAFKA_BROKERS` | a target `kafka` whose topics are the streams' names; brokers with commas between |
+| `KAFKA_TOPICS` | instead of that target a source `kafka` of these topics, with commas between, in the group `spool` |
 | `LOG_LEVEL` | `debug`, `info`, `warn` or `error` |
 
-With one of the first two, events are taken on 0.0.0.0:8080 and `stdout` is left out. `KAFKA_TOPICS` (Kafka as the source),
-`SERVICENOW_*` and `SPLUNK_*` are refused with a sentence as long as there is no such source or target.
+With one of the first two, events are taken on 0.0.0.0:8080, and with one of these targets `stdout` is left out. `SERVICENOW_*` and
+`SPLUNK_*` are refused with a sentence as long as there is no such target.
 `docs/kubernetes/event-router.yaml` is a Deployment of that kind.
 
 All problems are told at once, each with file, line and column; `spoold` then exits with 78, and

@@ -21,7 +21,6 @@ constexpr NotYet kNotYet[] = {
       "SERVICENOW_TABLE_MAPPING"},
      "targets of type servicenow are not available yet"},
     {{"SPLUNK_HEC_URL", "SPLUNK_TOKEN"}, "targets of type splunk are not available yet"},
-    {{"KAFKA_TOPICS"}, "kafka as a source is not available yet"},
 };
 
 // As a YAML scalar in quotes: JSON's are, and a dollar would begin a variable.
@@ -32,15 +31,16 @@ std::string Quoted(std::string_view text) {
   return out;
 }
 
-std::string Brokers(std::string_view list) {
+// What stands between commas, as a YAML list.
+std::string ListOf(std::string_view list) {
   std::string out;
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
-    std::string_view broker = list.substr(0, comma);
+    std::string_view one = list.substr(0, comma);
     list.remove_prefix(std::min(comma + 1, list.size()));
-    while (broker.starts_with(' ')) broker.remove_prefix(1);
-    while (broker.ends_with(' ')) broker.remove_suffix(1);
-    if (!broker.empty()) out += (out.empty() ? "" : ", ") + Quoted(broker);
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    while (one.ends_with(' ')) one.remove_suffix(1);
+    if (!one.empty()) out += (out.empty() ? "" : ", ") + Quoted(one);
   }
   return "[" + out + "]";
 }
@@ -80,22 +80,35 @@ ConfigResult EnvironmentConfig(const Environment& environment) {
   }
   const std::string_view nats = value("NATS_URL");
   const std::string_view kafka = value("KAFKA_BROKERS");
+  const std::string_view topics = value("KAFKA_TOPICS");
   const std::string_view level = value("LOG_LEVEL");
+  if (!topics.empty() && kafka.empty()) {
+    result.problems.push_back(Problem("KAFKA_TOPICS", "topics without brokers",
+                                      "set KAFKA_BROKERS, too: the topics are fetched from there"));
+  }
   std::string text = "version: 1\n";
   if (!level.empty()) text += "log: { level: " + Quoted(Level(level)) + " }  # LOG_LEVEL\n";
   // The very first start creates the journal, so `beginning` is everything that ever came in.
-  if (nats.empty() && kafka.empty()) {
+  const bool fetches = !topics.empty() && !kafka.empty();  // Kafka is the source then
+  if (!nats.empty() || !kafka.empty()) {
+    text += "sources:\n  web: { type: http, address: \"0.0.0.0:8080\" }\n";
+    if (fetches) {
+      text += "  kafka: { type: kafka, brokers: " + ListOf(kafka) + ", topics: " + ListOf(topics) +
+              " }  # KAFKA_TOPICS\n";
+    }
+  }
+  if (nats.empty() && (kafka.empty() || fetches)) {
     text += "targets: { stdout: { type: stdout, start: beginning } }\n";
   } else {
-    text += "sources: { web: { type: http, address: \"0.0.0.0:8080\" } }\ntargets:\n";
+    text += "targets:\n";
     if (!nats.empty()) {
       text +=
           "  nats: { type: nats, subject: \"{stream}\", start: beginning, url: " + Quoted(nats) +
           " }  # NATS_URL\n";
     }
-    if (!kafka.empty()) {
+    if (!kafka.empty() && !fetches) {
       text += "  kafka: { type: kafka, topic: \"{stream}\", start: beginning, brokers: " +
-              Brokers(kafka) + " }  # KAFKA_BROKERS\n";
+              ListOf(kafka) + " }  # KAFKA_BROKERS\n";
     }
   }
   ConfigResult parsed = ParseConfig(text, kName);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/field.h"
 
@@ -21,6 +22,8 @@ Section Admin();             // the admin listener
 Section RedactionSection();  // what is hidden of every source's records
 Section QuarantineSection();
 const Section& Source();               // one of `sources`
+std::vector<Variant> PulledSources();  // of these, the ones that fetch
+Field RedactField();                   // of every kind of source
 const Section& Target();               // one of `targets`
 const Section& TestCase();             // one of `tests`
 const Section& ClassifyRuleSection();  // one of `classify`

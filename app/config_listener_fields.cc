@@ -219,6 +219,48 @@ const Section& SourceQuota() {
 
 }  // namespace
 
+Field RedactField() {
+  return {.name = "redact", .type = kTextList,
+          .help = "Paths in the records whose values are hidden before they are stored, "
+                  "beside what `redaction` hides: names with dots between, in double "
+                  "quotes where they have dots themselves, `*` for any one, `**` for any "
+                  "number. Lists are passed through.",
+          .example = "[\"requestObject.data.*\"]"};
+}
+
+namespace {
+
+Variant HttpVariant() {
+  return {.word = "http",
+          .help = "Listens for requests with events in their bodies.",
+          .fields = {
+              {.name = "address", .type = kAddress, .fallback = "127.0.0.1:8080",
+               .help = "Where to listen.", .example = "0.0.0.0:8080"},
+              {.name = "paths", .type = kTextList,
+               .words = {"/v1/events", "/events", "/audit", "/webhook", "/botkube", "/falco",
+                         "/gatekeeper", "/kubearmor", "/fluentbit",
+                         "/admission/validating", "/admission/mutating", "/v1/logs"},
+               .help = "The paths that it serves; without the key all. `/health` and "
+                       "`/ready` are always served.",
+               .example = "[/audit]"},
+              {.name = "tls", .type = kSection, .section = &SourceTls()},
+              {.name = "tokens", .type = kSectionList, .section = &SourceToken(),
+               .help = "Who may send events; without any everybody may. `/health` and "
+                       "`/ready` need none.",
+               .example = "[ { file: /etc/spool/secrets/ingest } ]"},
+              RedactField(),
+              {.name = "limits", .type = kSection, .section = &SourceLimits()},
+              {.name = "quota", .type = kSection, .section = &SourceQuota()}}};
+}
+
+std::vector<Variant> SourceVariants() {
+  std::vector<Variant> all = PulledSources();
+  all.insert(all.begin(), HttpVariant());
+  return all;
+}
+
+}  // namespace
+
 const Section& Source() {
   static const Section section{
       .name = "source",
@@ -227,33 +269,8 @@ const Section& Source() {
       .fields = {{.name = "type", .type = kText, .required = true, .max = 63,
                   .help = "What kind of source it is; it decides the further keys.",
                   .example = "http"}},
-      .variants = {{.word = "http",
-                    .help = "Listens for requests with events in their bodies.",
-                    .fields =
-                        {{.name = "address", .type = kAddress, .fallback = "127.0.0.1:8080",
-                          .help = "Where to listen.", .example = "0.0.0.0:8080"},
-                         {.name = "paths", .type = kTextList,
-                          .words = {"/v1/events", "/events", "/audit", "/webhook", "/botkube", "/falco",
-                                    "/gatekeeper", "/kubearmor", "/fluentbit",
-                                    "/admission/validating", "/admission/mutating", "/v1/logs"},
-                          .help = "The paths that it serves; without the key all. `/health` and "
-                                  "`/ready` are always served.",
-                          .example = "[/audit]"},
-                         {.name = "tls", .type = kSection, .section = &SourceTls()},
-                         {.name = "tokens", .type = kSectionList, .section = &SourceToken(),
-                          .help = "Who may send events; without any everybody may. `/health` and "
-                                  "`/ready` need none.",
-                          .example = "[ { file: /etc/spool/secrets/ingest } ]"},
-                         {.name = "redact", .type = kTextList,
-                          .help = "Paths in the records whose values are hidden before they are stored, "
-                                  "beside what `redaction` hides: names with dots between, in double "
-                                  "quotes where they have dots themselves, `*` for any one, `**` for any "
-                                  "number. Lists are passed through.",
-                          .example = "[\"requestObject.data.*\"]"},
-                         {.name = "limits", .type = kSection, .section = &SourceLimits()},
-                         {.name = "quota", .type = kSection, .section = &SourceQuota()}}}},
-      .later_variants = {"kubernetes", "file", "nats", "kafka", "amqp", "fluent_forward",
-                         "kubearmor", "stdin"}};
+      .variants = SourceVariants(),
+      .later_variants = {"kubernetes", "amqp", "fluent_forward", "kubearmor"}};
   return section;
 }
 

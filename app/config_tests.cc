@@ -42,6 +42,7 @@ std::vector<ConfigTest> BuildTests(const Values& root, const Config& config,
   for (const RouteSettings& route : config.routes) routes.push_back(route.name);
   for (const TargetConfig& target : config.targets) targets.push_back(target.settings.name);
   for (const HttpSourceSettings& source : config.http_sources) sources.push_back(source.name);
+  for (const PulledSourceConfig& source : config.pulled_sources) sources.push_back(source.name);
   std::vector<ConfigTest> out;
   for (const Values& given : root.At("tests").sections) {
     if (problems.full()) break;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/log.h"
+#include "ingest/sources/file.h"
 
 namespace spool {
 namespace {
@@ -36,6 +37,17 @@ uint64_t OfTarget(const SinkSettings& settings) {
   return 2 * std::visit([](const auto& sink) { return OfSink(sink); }, settings.of);
 }
 
+// What a source that fetches has open at most.
+uint64_t OfPulled(const FileSourceSettings&) {
+  return FileSource::kOpenMax + 4;  // directories, and files that are looked at
+}
+
+uint64_t OfPulled(const StdinSourceSettings&) { return 0; }  // one of the standard streams
+uint64_t OfPulled(const KafkaSourceSettings& kafka) {
+  return 3 * (std::max<uint64_t>(3, 2 * kafka.brokers.size()) + 2) + 2;  // as of a sink
+}
+uint64_t OfPulled(const NatsSourceSettings&) { return 4; }  // a connection, a secret's file
+
 }  // namespace
 
 uint64_t RaiseDescriptorLimit() {
@@ -49,9 +61,12 @@ uint64_t RaiseDescriptorLimit() {
 }
 
 Status FitDescriptors(uint64_t limit, Config* config) {
-  uint64_t targets = 0;
+  uint64_t targets = 0;  // and sources that fetch
   for (const TargetConfig& target : config->targets) {
     targets += OfTarget(target.settings.sink);
+  }
+  for (const PulledSourceConfig& source : config->pulled_sources) {
+    targets += std::visit([](const auto& of) { return OfPulled(of); }, source.of);
   }
   const uint64_t sources = std::max<uint64_t>(config->http_sources.size(), 1);
   const uint64_t least = kOwn + targets + kTablesMin + kAdminMin + sources * kASourceMin;

@@ -98,7 +98,13 @@ void WriteSource(JsonWriter& out, const SourceStatus& source) {
       .Field("rejected", source.refused.total())
       .Field("bytes", source.bytes)
       .Field("last_event", source.last_event)
-      .EndObject();
+      .TextOrNull("last_error", source.last_error)
+      .Field("last_error_at", source.last_error_at);
+  source.behind_bytes ? out.Field("behind_bytes", *source.behind_bytes)
+                      : out.Key("behind_bytes").Null();
+  source.behind_messages ? out.Field("behind_messages", *source.behind_messages)
+                         : out.Key("behind_messages").Null();
+  out.EndObject();
 }
 
 void WriteDeadLetter(JsonWriter& out, const DeadLetter& letter, bool with_event) {

@@ -1,7 +1,9 @@
 #include "app/metrics_page.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
+#include <span>
 
 #include "app/json_views.h"
 #include "app/source_watch.h"
@@ -57,11 +59,46 @@ void WriteIngestEvents(MetricsWriter& out, const Journal& journal, const SourceS
   }
 }
 
+// Of sources that listen for HTTP.
+void WriteRequests(MetricsWriter& out, const HttpSource& source, const std::string& name) {
+  const net::HttpServerStats server = source.server_stats();
+  for (const auto& [code, count] : server.answers) {
+    out.Counter("spool_ingest_requests_total", "Requests that were answered, by status.",
+                {{"source", name}, {"code", std::to_string(code)}}, Real(count));
+  }
+  if (!server.seconds.counts.empty()) {
+    out.Histogram("spool_ingest_request_duration_seconds",
+                  "From a whole request to its answer, the commit included.", {{"source", name}},
+                  server.seconds);
+  }
+  out.Gauge("spool_ingest_in_flight_bytes", "Bytes of request bodies in memory.",
+            {{"source", name}}, Real(server.in_flight_bytes));
+  out.Gauge("spool_ingest_connections", "Connections that are open.", {{"source", name}},
+            Real(server.connections));
+}
+
+// Of sources that fetch.
+void WriteFetching(MetricsWriter& out, const SourceStatus& status) {
+  out.Counter("spool_source_batches_total", "Batches that a source fetched and that are stored.",
+              {{"source", status.name}}, Real(status.requests));
+  if (status.behind_bytes) {
+    out.Gauge("spool_source_behind_bytes", "Bytes that are there and not fetched yet; of files.",
+              {{"source", status.name}}, Real(*status.behind_bytes));
+  }
+  if (status.behind_messages) {
+    out.Gauge("spool_source_behind_messages",
+              "Messages that are there and not fetched yet; of a bus.", {{"source", status.name}},
+              Real(*status.behind_messages));
+  }
+  out.Gauge("spool_source_last_error_timestamp_seconds",
+            "When something was last wrong with fetching; 0: never since the start.",
+            {{"source", status.name}}, Seconds(status.last_error_at));
+}
+
 void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
   const auto gaps = parts.gaps.Counts();
-  for (const HttpSource* source : parts.sources) {
+  for (const Source* source : parts.sources) {
     const SourceStatus status = source->status();
-    const net::HttpServerStats server = source->server_stats();
     const auto labels = [&](const char* key = nullptr, const char* value = nullptr) {
       MetricLabels out{{"source", status.name}};
       if (key != nullptr) out.emplace_back(key, value);
@@ -69,7 +106,10 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
     };
     out.Gauge("spool_source_up", "1 while the source takes events.", labels(),
               status.state == "up" ? 1 : 0);
-    for (const std::string_view cause : SourceWatch::kCauses) {
+    const std::span<const std::string_view> causes =
+        source->keeps_place() ? source->own_gaps()
+                              : std::span<const std::string_view>(SourceWatch::kCauses);
+    for (const std::string_view cause : causes) {
       const auto count = gaps.find({status.name, std::string(cause)});
       out.Counter("spool_source_gaps_total", "Times in which the source took nothing, by why.",
                   {{"source", status.name}, {"reason", std::string(cause)}},
@@ -78,14 +118,11 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
     out.Gauge("spool_source_last_event_timestamp_seconds",
               "When the source last stored an event; 0 before the first.", labels(),
               Seconds(status.last_event));
-    for (const auto& [code, count] : server.answers) {
-      out.Counter("spool_ingest_requests_total", "Requests that were answered, by status.",
-                  labels("code", std::to_string(code).c_str()), Real(count));
-    }
-    if (!server.seconds.counts.empty()) {
-      out.Histogram("spool_ingest_request_duration_seconds",
-                    "From a whole request to its answer, the commit included.", labels(),
-                    server.seconds);
+    const auto http = std::find(parts.http_sources.begin(), parts.http_sources.end(), source);
+    if (http != parts.http_sources.end()) {
+      WriteRequests(out, **http, status.name);
+    } else {
+      WriteFetching(out, status);
     }
     WriteIngestEvents(out, parts.journal, status);
     out.Counter("spool_ingest_lost_total",
@@ -119,10 +156,6 @@ void WriteIngest(MetricsWriter& out, const AdminParts& parts) {
                 "Records of which a body or text was dropped whole, because it could not be read "
                 "well enough to decide.",
                 labels(), Real(redacted.fallback));
-    out.Gauge("spool_ingest_in_flight_bytes", "Bytes of request bodies in memory.", labels(),
-              Real(server.in_flight_bytes));
-    out.Gauge("spool_ingest_connections", "Connections that are open.", labels(),
-              Real(server.connections));
   }
 }
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time_text.h"
 #include "ingest/redaction_key.h"
+#include "ingest/sources/pulled_factory.h"
 #include "net/byte_budget.h"
 
 namespace spool {
@@ -40,9 +41,10 @@ enum class Phase { kStarting, kServing, kStopping };
 class ServiceImpl final : public Service {
  public:
   ServiceImpl(Config config, std::function<void(const Error&)> on_fatal, ConfigLoader load,
-              std::optional<Error> damage)
+              std::function<void()> on_end, std::optional<Error> damage)
       : on_fatal_(std::move(on_fatal)),
         load_(std::move(load)),
+        on_end_(std::move(on_end)),
         damage_(std::move(damage)),
         started_(RealClock().Steady()) {
     if (config.journal.dir.empty()) config.journal.dir = config.data_dir;
@@ -66,6 +68,9 @@ class ServiceImpl final : public Service {
   Status OpenReplays();
   Result<RedactionKey> RedactionKeyNow() const;
   Status StartSources();
+  Result<DecodeOptions> DecodeOptionsOf(const std::string& source,
+                                        const std::vector<std::string>& redact,
+                                        const RedactionKey& key) const;
   Status WatchSources();
   void AttachAdmin();
   bool Drain(bool on);
@@ -82,6 +87,7 @@ class ServiceImpl final : public Service {
   std::shared_ptr<const Config> config_;  // changes while reload_mutex_ is held
   const std::function<void(const Error&)> on_fatal_;
   const ConfigLoader load_;
+  const std::function<void()> on_end_;  // may be empty
   const std::optional<Error> damage_;
   const SteadyTime started_;
   std::atomic<Phase> phase_{Phase::kStarting};
@@ -94,7 +100,9 @@ class ServiceImpl final : public Service {
   std::unique_ptr<SourceGaps> gaps_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<ReplayJobs> replays_;
-  std::vector<std::unique_ptr<HttpSource>> sources_;
+  std::vector<std::unique_ptr<HttpSource>> http_sources_;
+  std::vector<std::unique_ptr<PulledSource>> pulled_sources_;
+  std::vector<Source*> sources_;  // all
   std::unique_ptr<SourceWatch> watch_;
   std::string admin_address_;
   std::vector<std::string> ingest_addresses_;
@@ -219,13 +227,9 @@ Status ServiceImpl::StartSources() {
     options.tls = settings.tls;
     options.auth = settings.auth;
     WarnIfInTheClear(settings);
-    options.decode.cluster = config_->cluster;
-    options.decode.quarantine_raw = config_->quarantine_raw;
-    RedactionSettings rules = config_->redaction;
-    rules.paths = settings.redact;
-    auto redaction = Redaction::Create(rules, *key);
-    if (!redaction) return Fail("source " + settings.name, redaction.error());
-    options.decode.redaction = std::move(*redaction);
+    auto decode = DecodeOptionsOf(settings.name, settings.redact, *key);
+    if (!decode) return tl::unexpected(decode.error());
+    options.decode = std::move(*decode);
     options.closed = true;
     options.ready = [this]() -> Status {
       const Readiness readiness = GetReadiness();
@@ -233,19 +237,49 @@ Status ServiceImpl::StartSources() {
       return Fail(Code::kUnavailable,
                   readiness.reasons.empty() ? readiness.code : readiness.reasons.front());
     };
-    sources_.push_back(std::make_unique<HttpSource>(std::move(options), *journal_));
+    http_sources_.push_back(std::make_unique<HttpSource>(std::move(options), *journal_));
+    sources_.push_back(http_sources_.back().get());
   }
-  for (const auto& source : sources_) {
+  for (const PulledSourceConfig& source : config_->pulled_sources) {
+    IntakeOptions options;
+    options.name = source.name;
+    options.classifier = *classifier;
+    options.mutated_is_admission = config_->webhook_mutations;
+    options.gaps = gaps_.get();
+    options.on_end = [this] {
+      const bool all = std::ranges::all_of(
+          sources_, [](const Source* one) { return one->status().state == "ended"; });
+      if (all && on_end_) on_end_();
+    };
+    auto decode = DecodeOptionsOf(source.name, source.redact, *key);
+    if (!decode) return tl::unexpected(decode.error());
+    options.decode = std::move(*decode);
+    pulled_sources_.push_back(MakePulledSource(source.of, std::move(options), *journal_));
+    sources_.push_back(pulled_sources_.back().get());
+  }
+  for (Source* source : sources_) {
     if (const Status started = source->Start(); !started) return started;
-    ingest_addresses_.push_back(source->status().address);
   }
+  for (const auto& source : http_sources_) ingest_addresses_.push_back(source->status().address);
   return {};
 }
 
+Result<DecodeOptions> ServiceImpl::DecodeOptionsOf(const std::string& source,
+                                                   const std::vector<std::string>& redact,
+                                                   const RedactionKey& key) const {
+  DecodeOptions options;
+  options.cluster = config_->cluster;
+  options.quarantine_raw = config_->quarantine_raw;
+  RedactionSettings rules = config_->redaction;
+  rules.paths = redact;
+  auto redaction = Redaction::Create(rules, key);
+  if (!redaction) return Fail("source " + source, redaction.error());
+  options.redaction = std::move(*redaction);
+  return options;
+}
+
 Status ServiceImpl::WatchSources() {
-  std::vector<const Source*> sources;
-  for (const auto& source : sources_) sources.push_back(source.get());
-  auto watch = SourceWatch::Start(*journal_, *gaps_, std::move(sources));
+  auto watch = SourceWatch::Start(*journal_, *gaps_, {sources_.begin(), sources_.end()});
   if (!watch) return tl::unexpected(watch.error());
   watch_ = std::move(*watch);
   return {};
@@ -258,11 +292,12 @@ void ServiceImpl::AttachAdmin() {
     targets.emplace(name, forwarder.get());
     owners.push_back(forwarder);
   }
-  std::vector<const HttpSource*> sources;
-  for (const auto& source : sources_) sources.push_back(source.get());
+  const std::vector<const Source*> sources(sources_.begin(), sources_.end());
+  std::vector<const HttpSource*> http;
+  for (const auto& source : http_sources_) http.push_back(source.get());
   std::shared_ptr<const AdminParts> parts(
-      new AdminParts{*config_, *journal_, *gaps_, *replays_, std::move(targets), std::move(sources),
-                     [this] { return admin_->tls(); }, std::move(owners)});
+      new AdminParts{*config_, *journal_, *gaps_, *replays_, std::move(targets), sources,
+                     std::move(http), [this] { return admin_->tls(); }, std::move(owners)});
   for (const std::string& warning : Warnings(*parts)) log::Warn(warning);
   admin_->Attach(std::move(parts));
 }
@@ -301,7 +336,7 @@ Status ServiceImpl::Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& 
   auto classifier = ClassifierOf(fresh->classify);
   if (!classifier) return tl::unexpected(classifier.error());
   for (const HttpSourceSettings& settings : fresh->http_sources) {
-    for (const auto& source : sources_) {
+    for (const auto& source : http_sources_) {
       if (source->status().name != settings.name) continue;
       auto policy = source->Prepare(
           {settings.paths, settings.quota, settings.auth, *classifier, fresh->webhook_mutations});
@@ -318,6 +353,7 @@ Status ServiceImpl::Swap(std::shared_ptr<const Config> fresh, const ReloadPlan& 
   log::Configure(fresh->log_level, fresh->log_format);
   admin_->Use(std::move(*auth));
   for (auto& [source, policy] : policies) source->Use(std::move(policy));
+  for (const auto& source : pulled_sources_) source->Use(*classifier, fresh->webhook_mutations);
   config_ = fresh;
   {
     const std::lock_guard lock(state_mutex_);
@@ -482,6 +518,8 @@ void ServiceImpl::Stop(SteadyTime deadline) {
   if (admin_) admin_->Stop(std::min(deadline, RealClock().Steady() + kAdminTime));
   watch_.reset();
   sources_.clear();
+  http_sources_.clear();
+  pulled_sources_.clear();
   replays_.reset();
   delivery_.reset();
   gaps_.reset();
@@ -492,15 +530,16 @@ void ServiceImpl::Stop(SteadyTime deadline) {
 
 Result<std::unique_ptr<Service>> Service::Start(Config config,
                                                 std::function<void(const Error&)> on_fatal,
-                                                ConfigLoader load) {
+                                                ConfigLoader load, std::function<void()> on_end) {
   auto service = std::make_unique<ServiceImpl>(std::move(config), std::move(on_fatal),
-                                               std::move(load), std::nullopt);
+                                               std::move(load), std::move(on_end), std::nullopt);
   if (const Status built = service->Build(); !built) return tl::unexpected(built.error());
   return service;
 }
 
 Result<std::unique_ptr<Service>> Service::ServeDamage(Config config, const Error& reason) {
-  auto service = std::make_unique<ServiceImpl>(std::move(config), nullptr, nullptr, reason);
+  auto service =
+      std::make_unique<ServiceImpl>(std::move(config), nullptr, nullptr, nullptr, reason);
   if (const Status admin = service->ListenAdmin(); !admin) return tl::unexpected(admin.error());
   return service;
 }

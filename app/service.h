@@ -22,10 +22,12 @@ class Service {
   // Builds everything and serves. `on_fatal` is called once, from any thread, when a storage
   // error makes going on wrong: the caller must end the process with status 74.
   // A journal that is damaged or in use gives kDamaged or kConflict. Without `load` there is no
-  // Reload.
+  // Reload. `on_end` is called from any thread when nothing can come any more from any source, and
+  // all is durable; must not block.
   static Result<std::unique_ptr<Service>> Start(Config config,
                                                 std::function<void(const Error&)> on_fatal,
-                                                ConfigLoader load = {});
+                                                ConfigLoader load = {},
+                                                std::function<void()> on_end = {});
   // After Start gave kDamaged: the admin listener alone, whose /ready fails with `reason`, so that
   // people and probes are told. Touches no data.
   static Result<std::unique_ptr<Service>> ServeDamage(Config config, const Error& reason);

@@ -26,7 +26,9 @@ SystemTime NewestOf(const Journal& journal) {
 
 SourceWatch::SourceWatch(SourceGaps& gaps, std::vector<const Source*> sources, const Clock& clock)
     : gaps_(gaps), clock_(clock) {
-  for (const Source* source : sources) watched_.push_back({source, source->status().name});
+  for (const Source* source : sources) {
+    watched_.push_back({source, source->status().name, source->keeps_place()});
+  }
 }
 
 Result<std::unique_ptr<SourceWatch>> SourceWatch::Start(const Journal& journal, SourceGaps& gaps,
@@ -49,7 +51,7 @@ Status SourceWatch::Resume(const Journal& journal) {
   const SystemTime newest = NewestOf(journal);
   for (const Watched& one : watched_) {
     const auto last = gaps_.LastTaking(one.name);
-    if (last && !gaps_.OpenGap(one.name)) {
+    if (last && !one.keeps_place && !gaps_.OpenGap(one.name)) {
       const SystemTime from = std::min(std::max(*last, newest), now);
       if (auto begun = gaps_.Begin(one.name, kCrashed, from); !begun) return begun;
     }
@@ -62,6 +64,7 @@ Status SourceWatch::Resume(const Journal& journal) {
 void SourceWatch::Drained(bool on) {
   const SystemTime now = clock_.Now();
   for (const Watched& one : watched_) {
+    if (one.keeps_place) continue;
     Tell(on ? gaps_.Begin(one.name, kDrained, now) : gaps_.End(one.name, now), one.name);
   }
 }
@@ -69,7 +72,9 @@ void SourceWatch::Drained(bool on) {
 void SourceWatch::Stopped(SystemTime since) {
   thread_.request_stop();
   if (thread_.joinable()) thread_.join();
-  for (const Watched& one : watched_) Tell(gaps_.Begin(one.name, kStopped, since), one.name);
+  for (const Watched& one : watched_) {
+    if (!one.keeps_place) Tell(gaps_.Begin(one.name, kStopped, since), one.name);
+  }
 }
 
 void SourceWatch::Loop(const std::stop_token& stop) {
@@ -94,6 +99,7 @@ void SourceWatch::Loop(const std::stop_token& stop) {
 // ends it.
 void SourceWatch::Look(SystemTime before, SystemTime now) {
   for (Watched& one : watched_) {
+    if (one.keeps_place) continue;
     const SourceStatus status = one.source->status();
     const uint64_t taken = status.events + status.duplicates + status.quarantined;
     if (status.refused.full > one.full) {

@@ -1,5 +1,6 @@
 // When sources took nothing, and why: recorded as it begins, so that also what ends the process
-// leaves a trace.
+// leaves a trace. A source that keeps its place misses nothing by that, and tells of its gaps
+// itself.
 #pragma once
 
 #include <array>
@@ -48,8 +49,9 @@ class SourceWatch {
   struct Watched {
     const Source* source = nullptr;
     std::string name;
-    uint64_t full = 0;   // refusals for want of room, as last seen
-    uint64_t taken = 0;  // events, as last seen
+    bool keeps_place = false;  // tells of its gaps itself
+    uint64_t full = 0;         // refusals for want of room, as last seen
+    uint64_t taken = 0;        // events, as last seen
   };
 
   SourceWatch(SourceGaps& gaps, std::vector<const Source*> sources, const Clock& clock);

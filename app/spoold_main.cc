@@ -102,7 +102,8 @@ sigset_t BlockSignals() {
   signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is a failed write like any other
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGRTMIN}) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGRTMIN, SIGRTMIN + 1})
+    sigaddset(&set, number);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return set;
 }
@@ -417,8 +418,12 @@ int Serve(Service& service, const sigset_t& set) {
       reloader.Ask();
       continue;
     }
-    log::Info("Stopping as a signal asked.",
-              {{"signal", number}, {"within_seconds", kStopTime.count()}});
+    if (number == SIGRTMIN + 1) {
+      log::Info("Stopping, since every source has ended.", {{"within_seconds", kStopTime.count()}});
+    } else {
+      log::Info("Stopping as a signal asked.",
+                {{"signal", number}, {"within_seconds", kStopTime.count()}});
+    }
     StopWatchdog().Arm(kExitFailed, kStopTime + kStopGrace);
     EndAtSecondSignal(set);
     service.Stop(now + kStopTime);
@@ -485,7 +490,8 @@ int Run(const Options& options) {
           FatalWatchdog().Arm(kExitStorage, kFatalExitTime);
           pthread_kill(main_thread, SIGRTMIN);
         },
-        [options] { return LoadAgain(options); });
+        [options] { return LoadAgain(options); },
+        [main_thread] { pthread_kill(main_thread, SIGRTMIN + 1); });
   }
   if (!service && service.error().code == Code::kDamaged) {
     log::Error(

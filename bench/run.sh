@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the benchmarks on what `./dev bench` built. See README.md in this folder.
-#   run.sh [all|journal|http|ingest|fairness|memory|cpu|latency|decode|kafka|nats|growth [EVENTS]]
+#   run.sh [all|journal|http|ingest|file|fairness|memory|cpu|latency|decode|kafka|nats|fetch|growth [EVENTS]]
 # SPOOL_BENCH_BIN   where the programs are            (build/release/bin)
 # SPOOL_BENCH_DIR   a directory on the disk to test   (TMPDIR or /tmp)
 # SPOOL_BENCH_SECONDS  for each load over HTTP        (8)
@@ -182,15 +182,18 @@ kafka() {
 
 nats() { "$bin/bench_nats"; printf '\n'; }
 ingest() { "$bin/bench_ingest" --dir "$base"; printf '\n'; }
+file() { "$bin/bench_file" --dir "$base"; printf '\n'; }
+fetch() { "$bin/bench_fetch" --dir "$base"; printf '\n'; }
 fairness() { "$bin/bench_fairness" --dir "$base"; printf '\n'; }
 latency() { "$bin/bench_latency" --dir "$base"; printf '\n'; }
 growth() { "$bin/bench_growth" --dir "$base" --events "${1:-50000000}"; printf '\n'; }
 
 case $what in
-  all) journal 3; http; ingest; fairness; memory; cpu; latency; decode; kafka; nats; growth ;;
+  all) journal 3; http; ingest; file; fairness; memory; cpu; latency; decode; kafka; nats; fetch; growth ;;
   journal) journal 3 ;;
   http) http ;;
   ingest) ingest ;;
+  file) file ;;
   fairness) fairness ;;
   decode) decode ;;
   memory) memory ;;
@@ -198,6 +201,7 @@ case $what in
   latency) latency ;;
   kafka) kafka ;;
   nats) nats ;;
+  fetch) fetch ;;
   growth) growth "${2:-}" ;;
   *) die "no benchmark '$what'; see the first lines of bench/run.sh" ;;
 esac

@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "ingest/redaction.h"
 #include "spool/sequence.h"
 
 namespace spool {
@@ -38,9 +41,11 @@ struct StreamCounts {
 struct SourceStatus {
   std::string name;
   std::string type;
-  std::string state;      // "up", "down", "stopping"
-  std::string address;    // listening sources
-  uint64_t requests = 0;  // that came in whole
+  // "up", "down", "stopping"; of those that fetch also "waiting" (the journal takes nothing now),
+  // "drained" and "ended" (nothing can come any more).
+  std::string state;
+  std::string address;    // where it listens, or what it reads
+  uint64_t requests = 0;  // that came in whole, or batches that were fetched
   uint64_t events = 0;    // stored
   uint64_t duplicates = 0;
   uint64_t quarantined = 0;
@@ -49,16 +54,33 @@ struct SourceStatus {
   Refusals refused;
   uint64_t lost = 0;  // of admission requests, which are let pass whether they can be stored or not
   std::optional<SystemTime> last_event;
+  // Of those that fetch.
+  std::string last_error;  // a sentence; empty: none since the start
+  std::optional<SystemTime> last_error_at;
+  std::optional<uint64_t> behind_bytes;     // that are there and not stored yet; of files
+  std::optional<uint64_t> behind_messages;  // the same; of a bus
 };
 
-// Any thread for status(); the rest from the owner's thread.
+// Any thread, but Start and Stop from the owner's.
 class Source {
  public:
   virtual ~Source() = default;
+  // Nothing is taken before Open.
   virtual Status Start() = 0;
+  virtual void Open() = 0;
+  // Takes nothing from now on, until Open. True once all that had begun is stored or refused, false
+  // when some is not at `deadline`.
+  virtual bool Close(SteadyTime deadline) = 0;
   // Stops taking, answers what has begun or cuts it at the deadline. Idempotent.
   virtual void Stop(SteadyTime deadline) = 0;
   virtual SourceStatus status() const = 0;
+  // What was hidden since the start.
+  virtual const RedactionCounters& redacted() const = 0;
+
+  // What comes while it takes nothing waits for it where it is: then being away is no gap.
+  virtual bool keeps_place() const { return false; }
+  // Why such a source may have missed something: causes of SourceGap that it records itself.
+  virtual std::span<const std::string_view> own_gaps() const { return {}; }
 };
 
 }  // namespace spool

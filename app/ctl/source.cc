@@ -47,15 +47,34 @@ std::string SourceDetails(const Json& source, bool colour) {
   const std::string state = source["state"].Text();
   details.Add("State", state, state == "up" ? Style::kGood : Style::kWarn);
   details.Add("Address", source["address"].Text());
-  details.Add("Received", Count(source["requests"].Number(), "request") + ", " +
-                              FormatBytes(source["bytes"].Number()));
+  const bool http = source["type"].Text() == "http";
+  const uint64_t times = source["requests"].Number();
+  details.Add(http ? "Received" : "Fetched", (http         ? Count(times, "request")
+                                              : times == 1 ? "1 batch"
+                                                           : Thousands(times) + " batches") +
+                                                 ", " + FormatBytes(source["bytes"].Number()));
   details.Add("Stored", Count(source["events"].Number(), "event"));
   details.Add("Duplicates",
               Count(source["duplicates"].Number(), "event") + " it had stored before");
   details.Add("Quarantined",
               Count(source["quarantined"].Number(), "event") + " that could not be understood");
-  details.Add("Rejected", Count(source["rejected"].Number(), "request") + ", of these " +
-                              Thousands(source["throttled"].Number()) + " beyond its quota");
+  if (http) {
+    details.Add("Rejected", Count(source["rejected"].Number(), "request") + ", of these " +
+                                Thousands(source["throttled"].Number()) + " beyond its quota");
+  } else {
+    details.Add("Put off",
+                Count(source["rejected"].Number(), "time") + " by the journal, and tried again");
+  }
+  if (const Json bytes = source["behind_bytes"]; !bytes.is_null()) {
+    details.Add("Behind", FormatBytes(bytes.Number()) + " that are not fetched yet");
+  }
+  if (const Json messages = source["behind_messages"]; !messages.is_null()) {
+    details.Add("Behind", Count(messages.Number(), "message") + " that are not fetched yet");
+  }
+  if (const std::string error = source["last_error"].Text(); !error.empty()) {
+    const Json at = source["last_error_at"];
+    details.Add("Last error", error + " (" + AgeOf(at) + " ago)", Style::kWarn);
+  }
   const Json last = source["last_event"];
   details.Add("Last event", last.Time() ? TimeOf(last) + " (" + AgeOf(last) + " ago)" : "none yet");
   return details.Render(colour);
@@ -82,6 +101,10 @@ std::string WhyText(const std::string& cause) {
   if (cause == "crashed") return "spoold ended otherwise";
   if (cause == "drained") return "an operator drained it";
   if (cause == "full") return "a stream or the disk had no room";
+  if (cause == "vanished") return "a file was removed before it was read";
+  if (cause == "truncated") return "a file was cut, and no copy of it found";
+  if (cause == "expired") return "a bus gave up messages before they were fetched";
+  if (cause == "damaged") return "a compressed file cannot be read whole";
   return "-";
 }
 

@@ -75,10 +75,10 @@ class HttpSource : public Source {
   // be read; kConflict when started.
   Status Start() override;
   // Takes events from now on. Any thread.
-  void Open() { gate_->Open(); }
+  void Open() override { gate_->Open(); }
   // From now on answers events with 503 "not_ready", until Open. True once all that had begun are
   // stored or refused, false when some are not at `deadline`. Any thread.
-  bool Close(SteadyTime deadline) { return gate_->Close(deadline); }
+  bool Close(SteadyTime deadline) override { return gate_->Close(deadline); }
   // Makes ready what Use takes. Errors as Start: kInvalid for a path that is not known or a token
   // that cannot be read. Any thread.
   Result<std::shared_ptr<const Policy>> Prepare(HttpSourceRules rules) const;
@@ -89,7 +89,9 @@ class HttpSource : public Source {
   void Stop(SteadyTime deadline) override;
   SourceStatus status() const override;
   // What was hidden since the start.
-  const RedactionCounters& redacted() const { return options_.decode.redaction->counters(); }
+  const RedactionCounters& redacted() const override {
+    return options_.decode.redaction->counters();
+  }
 
   // The real port; 0 before Start.
   int port() const;

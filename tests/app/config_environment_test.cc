@@ -65,11 +65,10 @@ TEST(ConfigEnvironment, WhatIsNotThereYetIsRefusedByName) {
             {"KAFKA_BROKERS", "event-cluster-kafka-bootstrap.event-bus.svc.cluster.local:9092"},
             {"KAFKA_TOPICS", "kubernetes-events,security-events"}});
   EXPECT_FALSE(adapter.config);
-  ASSERT_THAT(adapter.problems, SizeIs(2));
+  ASSERT_THAT(adapter.problems, SizeIs(1));
   std::string told;
   for (const ConfigProblem& problem : adapter.problems) told += FormatProblem(problem);
   EXPECT_THAT(told, HasSubstr("SERVICENOW_INSTANCE: targets of type servicenow are not available"));
-  EXPECT_THAT(told, HasSubstr("KAFKA_TOPICS: kafka as a source is not available"));
   EXPECT_EQ(told.find("hunter2"), std::string::npos);
   const ConfigResult splunk = From({{"SPLUNK_HEC_URL", "https://splunk-hec.local/x"}});
   ASSERT_THAT(splunk.problems, SizeIs(1));
@@ -81,6 +80,20 @@ TEST(ConfigEnvironment, WhatIsNotThereYetIsRefusedByName) {
     EXPECT_THAT(FormatProblem(alone.problems[0]), HasSubstr(variable));
     EXPECT_EQ(FormatProblem(alone.problems[0]).find("hunter2"), std::string::npos);
   }
+}
+
+TEST(ConfigEnvironment, WithTopicsKafkaIsTheSource) {
+  const ConfigResult result = From(
+      {{"KAFKA_BROKERS", "a:9092,b:9092"}, {"KAFKA_TOPICS", "kubernetes-events, security-events"}});
+  ASSERT_TRUE(result.config);
+  ASSERT_THAT(result.config->pulled_sources, SizeIs(1));
+  const auto& kafka = std::get<KafkaSourceSettings>(result.config->pulled_sources[0].of);
+  EXPECT_THAT(kafka.brokers, SizeIs(2));
+  EXPECT_EQ(kafka.topics.at(1), "security-events");
+  EXPECT_EQ(kafka.group, "spool");
+  ASSERT_THAT(result.config->targets, SizeIs(1));
+  EXPECT_EQ(result.config->targets[0].settings.type, "stdout");
+  EXPECT_FALSE(From({{"KAFKA_TOPICS", "a"}}).config);
 }
 
 // A value is a value, whatever is in it: it adds no keys, and no variable of its own.

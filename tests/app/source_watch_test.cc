@@ -52,6 +52,23 @@ TEST_F(SourceWatchTest, AStopIsAGapThatTheNextStartEnds) {
   EXPECT_EQ(Gaps(service).size(), 2u);
 }
 
+TEST_F(SourceWatchTest, ASourceThatKeepsItsPlaceMissesNothingByBeingAway) {
+  Config config = Configured();
+  config.http_sources.clear();
+  config.pulled_sources.push_back({"log", {}, FileSourceSettings{.path = dir_ / "*.log"}});
+  {
+    RunningService service(config);
+    ASSERT_EQ(service.Post("/api/v1/node:drain", R"({"drain":true})").status, 200);
+    service.Stop();
+  }
+  const RunningService service(config);
+  EXPECT_EQ(Gaps(service).dump(), "[]");
+  const std::string page = service.Get("/metrics").body;
+  EXPECT_NE(page.find("spool_source_gaps_total{source=\"log\",reason=\"vanished\"} 0"),
+            std::string::npos);
+  EXPECT_EQ(page.find("reason=\"stopped\""), std::string::npos);
+}
+
 TEST_F(SourceWatchTest, ADrainIsAGapUntilItIsUndone) {
   const RunningService service(Configured());
   ASSERT_EQ(service.Post("/api/v1/node:drain", R"({"drain":true})").status, 200);

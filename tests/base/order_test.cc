@@ -53,8 +53,8 @@ const std::vector<Library>& Libraries() {
       {"Boost", {"boost/"}, {"net/http_server", "net/http_head.cc"}},
       {"libfyaml", {"libfyaml.h"}, {"app/config_file.cc"}},
       {"simdjson", {"simdjson.h"}, {"ingest/", "forward/match.cc", "forward/data_path.cc"}},
-      {"cnats", {"nats/", "nats.h"}, {"forward/sinks/nats.cc"}},
-      {"librdkafka", {"librdkafka/"}, {"forward/sinks/kafka"}},
+      {"cnats", {"nats/", "nats.h"}, {"forward/sinks/nats.cc", "ingest/sources/nats.cc"}},
+      {"librdkafka", {"librdkafka/"}, {"forward/sinks/kafka", "ingest/sources/kafka.cc"}},
       {"RE2", {"re2/"}, {"forward/match.cc", "forward/template/pattern.cc", "ingest/redaction.cc"}},
       {"spdlog", {"spdlog/"}, {"base/log.cc"}},
       {"prometheus-cpp", {"prometheus/"}, {"base/metrics.cc"}},
@@ -83,11 +83,11 @@ const std::set<std::string>& SystemFolders() {
 }
 const std::set<std::string>& SystemHeaders() {
   static const std::set<std::string> headers = {
-      "cpuid.h",   "dirent.h",   "elf.h",    "emmintrin.h", "immintrin.h", "errno.h",
-      "fcntl.h",   "features.h", "ftw.h",    "ifaddrs.h",   "netdb.h",     "poll.h",
-      "pthread.h", "pty.h",      "pwd.h",    "sched.h",     "signal.h",    "spawn.h",
-      "stdint.h",  "stdlib.h",   "string.h", "strings.h",   "syscall.h",   "malloc.h",
-      "termios.h", "threads.h",  "time.h",   "unistd.h",    "utmp.h",      "dlfcn.h"};
+      "cpuid.h",  "dirent.h",   "elf.h",     "emmintrin.h", "immintrin.h", "errno.h",   "fcntl.h",
+      "glob.h",   "features.h", "ftw.h",     "ifaddrs.h",   "netdb.h",     "poll.h",    "pthread.h",
+      "pty.h",    "pwd.h",      "sched.h",   "signal.h",    "spawn.h",     "stdint.h",  "stdlib.h",
+      "string.h", "strings.h",  "syscall.h", "malloc.h",    "termios.h",   "threads.h", "time.h",
+      "unistd.h", "utmp.h",     "dlfcn.h"};
   return headers;
 }
 
