@@ -208,7 +208,7 @@ void FileSource::Scan() {
     file.looked_at = true;
     if (file.place.finished && file.size == file.place.offset) continue;
     if (file.place.finished && IsGzipName(file.place.path)) continue;
-    Open(file);
+    OpenTail(file);
   }
   GiveUpLost();
 }
@@ -287,7 +287,7 @@ FileSource::Likeness FileSource::LikenessOf(const Candidate& candidate) const {
 }
 
 void FileSource::Lose(File& file, std::string_view why) {
-  Close(file);
+  CloseTail(file);
   file.lost = true;
   file.there = file.current = false;
   file.why = why;
@@ -317,7 +317,7 @@ void FileSource::GiveUpLost() {
   }
 }
 
-bool FileSource::Open(File& file) {
+bool FileSource::OpenTail(File& file) {
   const auto open = std::count_if(files_.begin(), files_.end(),
                                   [](const auto& one) { return one.second.tail != nullptr; });
   if (open >= static_cast<int64_t>(kOpenMax)) {
@@ -325,7 +325,7 @@ bool FileSource::Open(File& file) {
     for (auto& [number, one] : files_) {
       if (one.tail && (idle == nullptr || one.active < idle->active)) idle = &one;
     }
-    Close(*idle);
+    CloseTail(*idle);
   }
   auto tail = FileTail::Open(file.place.path, file.place);
   if (!tail) {
@@ -342,7 +342,7 @@ bool FileSource::Open(File& file) {
   return true;
 }
 
-void FileSource::Close(File& file) {
+void FileSource::CloseTail(File& file) {
   if (!file.tail) return;
   const std::string path = file.place.path;
   file.place = file.tail->place();
@@ -364,7 +364,7 @@ bool FileSource::Put(File& file, Batch batch, const std::stop_token& stop) {
 
 // Read to its end, for good as far as can be told.
 bool FileSource::Finish(File& file, const std::stop_token& stop) {
-  Close(file);
+  CloseTail(file);
   file.place.finished = true;
   file.place.seen = scanned_;
   Batch batch;
@@ -407,7 +407,7 @@ bool FileSource::Turn(File& file, const std::stop_token& stop, bool* had) {
     }
     case FileTail::Got::kTrouble:
       intake_.Trouble(file.tail->error());
-      Close(file);
+      CloseTail(file);
       file.looked_at = false;
       return true;
   }

@@ -82,8 +82,8 @@ class FileSource final : public PulledSource {
   Likeness LikenessOf(const Candidate& candidate) const;
   void Lose(File& file, std::string_view why);
   void GiveUpLost();
-  bool Open(File& file);
-  void Close(File& file);
+  bool OpenTail(File& file);
+  void CloseTail(File& file);
   RecordPut RecordOf(const FilePlace& place) const;
   std::vector<RecordPut> Unwritten();  // the places of files that were found and have none yet
   void TellBehind();

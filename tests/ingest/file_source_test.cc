@@ -206,8 +206,7 @@ TEST_F(FileSourceTest, ClosedItTakesNothing) {
   EXPECT_TRUE(source_->Close(RealClock().Steady() + std::chrono::seconds(5)));
   EXPECT_EQ(source_->status().state, "drained");
   Write("a.log", "{\"n\":2}\n");
-  const uint64_t stored = ToMicros(RealClock().Now()) > 0 ? source_->status().events : 0;
-  EXPECT_EQ(stored, 1u);
+  EXPECT_EQ(source_->status().events, 1u);
   source_->Open();
   ASSERT_TRUE(Await(2));
 }
