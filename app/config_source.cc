@@ -90,6 +90,10 @@ KafkaSourceSettings BuildKafkaSource(const Values& source, ConfigProblems& probl
     const Values& sasl = source.In("sasl");
     out.sasl =
         ClientSasl{sasl.Text("mechanism"), sasl.Text("username"), sasl.At("password").secret};
+    for (const std::string_view field : {"username", "password"}) {
+      if (sasl.Written(field)) continue;
+      problems.Add(source.At("sasl").place, "'sasl' needs '" + std::string(field) + "'");
+    }
   }
   return out;
 }

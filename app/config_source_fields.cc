@@ -92,9 +92,9 @@ const Section& BusSasl() {
           {.name = "mechanism", .type = kWord, .fallback = "SCRAM-SHA-512",
            .words = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, .help = "How it is proved.",
            .example = "SCRAM-SHA-512"},
-          {.name = "username", .type = kText, .required = true, .min = 1, .max = 255,
+          {.name = "username", .type = kText, .min = 1, .max = 255,
            .help = "Who logs in.", .example = "spool"},
-          {.name = "password", .type = kSecret, .required = true,
+          {.name = "password", .type = kSecret,
            .help = "Read when a connection is made anew after it was refused.",
            .example = "{ file: /etc/spool/kafka/password }"},
       }};

@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/assert.h"
 #include "ingest/classify.h"
 #include "ingest/fault_text.h"
 #include "ingest/identity.h"
@@ -171,7 +170,6 @@ void Decoder::Impl::Begin(const Incoming& request) {
   context.inner = &inner;
   context.depth_max = options.limits.depth_max;
   context.received = request.received;
-  context.later = nullptr;
   later.Reset();
 }
 
@@ -179,10 +177,7 @@ tl::expected<Decoded, Refusal> Decoder::Impl::Decode(const Incoming& request,
                                                      std::vector<Event>* quarantine) {
   Begin(request);
   auto decoded = DecodeRecords(quarantine);
-  if (decoded) {
-    later.Give(decoded->events);
-    for (const Event& event : decoded->events) SPOOL_ASSERT(!LaterIds::IsStandIn(event.id));
-  }
+  if (decoded) later.Finish(decoded->events);
   // Nothing of a refused request stays, and little of any.
   out = Decoded{};
   arena.Reset();
@@ -236,8 +231,7 @@ tl::expected<Decoded, Refusal> Decoder::Impl::DecodeRecords(std::vector<Event>* 
   const Incoming& request = *in;
   traits = TraitsOf(request.path, BodyTypeOf(request.content_type));
   const bool otlp = request.path == "/v1/logs";
-  // Where ids tell lines apart they are needed at once.
-  if (!otlp && !traits.on_fluent_bit) context.later = &later;
+  context.later = otlp || traits.on_fluent_bit ? nullptr : &later;  // those look at ids at once
   if (otlp && traits.body_type != BodyType::kRefused) traits.body_type = BodyType::kOtlpJson;
   if (otlp && IsProtobufType(request.content_type)) traits.body_type = BodyType::kProtobuf;
   const bool cloud_events =
@@ -550,7 +544,6 @@ StreamId Decoder::Impl::StreamFor(std::string_view category) const {
 void Decoder::Impl::TellApart(EventView* view) {
   constexpr size_t kLineBytes = 128;
   if (view->type != "dev.spool.json.v1" && view->type != "io.opentelemetry.log.v1") return;
-  SPOOL_ASSERT(!LaterIds::IsStandIn(view->id));
   const std::string id = view->id.Hex();
   record_bytes += kLineBytes;  // paid for with the next event
   if (const uint32_t before = lines[id]++; before > 0) {

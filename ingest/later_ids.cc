@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/assert.h"
 #include "ingest/identity.h"
 
 namespace spool {
@@ -49,6 +50,11 @@ void LaterIds::Give(std::vector<Event>& events) {
     if (places_[i] != kNowhere) SetEventId(events[places_[i]], ids[i]);
   }
   places_.clear();
+}
+
+void LaterIds::Finish(std::vector<Event>& events) {
+  Give(events);
+  for (const Event& event : events) SPOOL_ASSERT(!IsStandIn(event.id));
 }
 
 void LaterIds::Reset() {

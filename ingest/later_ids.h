@@ -25,6 +25,8 @@ class LaterIds {
   bool full() const;
   // Puts the ids into the events that have stand-ins.
   void Give(std::vector<Event>& events);
+  // The same for the last time: from here on no event has a stand-in, or the process ends.
+  void Finish(std::vector<Event>& events);
   // Whether it stands for an id that is not there yet.
   static bool IsStandIn(const Hash128& id);
   // Forgets what has gathered.

@@ -66,6 +66,7 @@ kills() {
   again "reloads under load, killed" 2 crash 'ReloadUnderLoad.*'
   SPOOL_REPLAY_SEED=$seed SPOOL_REPLAY_COUNT=$((60 * times)) \
     step "kills of a running replay" $((60 * times)) "$seed" suite crash 'ReplayKills.*'
+  again "kills of a file source" 24 crash '*FileSourceCrash*'
   for ((run = 0; run < times; run++)); do
     SPOOL_CRASH_SEED=$((seed + run)) \
       step "broker kills $((run + 1))" 12 "$((seed + run))" suite crash '*ABroker*'

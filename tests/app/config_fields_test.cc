@@ -37,17 +37,17 @@ const std::vector<Bounds>& AllBounds() {
       {"journal.dedupe.entries", "1000", "20000000", "999", "20000001"},
       {"journal.dead_letters.events", "1", "100000000", "0", "100000001"},
       {"journal.dead_letters.bytes", "1MiB", "1TiB", "1MB", "1025GiB"},
-      {"sources.x.limits.body", "1KiB", "256MiB", "1023", "257MiB", "", "in_flight: 256MiB"},
-      {"sources.x.limits.in_flight", "1MiB", "4GiB", "1MB", "5GiB", "body: 1MiB"},
-      {"sources.x.limits.connections", "1", "65536", "0", "65537"},
-      {"sources.x.limits.connections_per_peer", "1", "65536", "", "65537"},
-      {"sources.x.limits.handshake_timeout", "1s", "10m", "0s", "11m"},
-      {"sources.x.limits.header_timeout", "1s", "10m", "0s", "11m"},
-      {"sources.x.limits.body_timeout", "1s", "1h", "0s", "1h1s"},
-      {"sources.x.limits.idle_timeout", "1s", "1h", "0s", "1h1s"},
-      {"sources.x.quota.events", "1/h", "10000000/s", "0.5/h", "10000001"},
-      {"sources.x.quota.bytes", "1KiB/s", "64GiB/s", "1023/s", "65GiB/s"},
-      {"sources.x.quota.in_flight", "1", "65536", "", "65537"},
+      {"sources.x.http.limits.body", "1KiB", "256MiB", "1023", "257MiB", "", "in_flight: 256MiB"},
+      {"sources.x.http.limits.in_flight", "1MiB", "4GiB", "1MB", "5GiB", "body: 1MiB"},
+      {"sources.x.http.limits.connections", "1", "65536", "0", "65537"},
+      {"sources.x.http.limits.connections_per_peer", "1", "65536", "", "65537"},
+      {"sources.x.http.limits.handshake_timeout", "1s", "10m", "0s", "11m"},
+      {"sources.x.http.limits.header_timeout", "1s", "10m", "0s", "11m"},
+      {"sources.x.http.limits.body_timeout", "1s", "1h", "0s", "1h1s"},
+      {"sources.x.http.limits.idle_timeout", "1s", "1h", "0s", "1h1s"},
+      {"sources.x.http.quota.events", "1/h", "10000000/s", "0.5/h", "10000001"},
+      {"sources.x.http.quota.bytes", "1KiB/s", "64GiB/s", "1023/s", "65GiB/s"},
+      {"sources.x.http.quota.in_flight", "1", "65536", "", "65537"},
       {"streams.x.retention.age", "1m", "3650d", "59s", "3651d"},
       {"streams.x.retention.size", "16MiB", "1024TiB", "15MiB", "1025TiB"},
       {"targets.x.batch.events", "1", "10000", "0", "10001"},
@@ -66,11 +66,11 @@ const std::vector<Bounds>& AllBounds() {
        "cert: c"},
       {"admin.tls.client_ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
        "cert: c, key: k", "cert: c, key: k"},
-      {"sources.x.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'), "key: k",
-       "key: k"},
-      {"sources.x.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'), "cert: c",
-       "cert: c"},
-      {"sources.x.tls.client_ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+      {"sources.x.http.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "key: k", "key: k"},
+      {"sources.x.http.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "cert: c", "cert: c"},
+      {"sources.x.http.tls.client_ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
        "cert: c, key: k", "cert: c, key: k"},
       {"targets.x.webhook.tls.ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
       {"targets.x.webhook.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
@@ -91,6 +91,25 @@ const std::vector<Bounds>& AllBounds() {
        "cert: c", "cert: c"},
       {"targets.x.kafka.sasl.username", "a", std::string(255, 'x'), "\"\"", std::string(256, 'x'),
        "password: { env: P }", "password: { env: P }"},
+      {"sources.x.file.path", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
+      {"sources.x.nats.tls.ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
+      {"sources.x.nats.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "key: k", "key: k"},
+      {"sources.x.nats.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "cert: c", "cert: c"},
+      {"sources.x.kafka.tls.ca", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
+      {"sources.x.kafka.tls.cert", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "key: k", "key: k"},
+      {"sources.x.kafka.tls.key", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x'),
+       "cert: c", "cert: c"},
+      {"sources.x.kafka.group", "a", std::string(255, 'x'), "\"\"", std::string(256, 'x')},
+      {"sources.x.kafka.sasl.username", "a", std::string(255, 'x'), "\"\"", std::string(256, 'x'),
+       "password: { env: P }", "password: { env: P }"},
+      {"sources.x.nats.stream", "a", std::string(255, 'x'), "\"\"", std::string(256, 'x')},
+      {"sources.x.nats.durable", "a", std::string(255, 'x'), "\"\"", std::string(256, 'x')},
+      {"sources.x.nats.subject", "\"\"", std::string(255, 'x'), "", std::string(256, 'x')},
+      {"sources.x.nats.username", "\"\"", std::string(255, 'x'), "", std::string(256, 'x'),
+       "password: { env: P }", "password: { env: P }"},
       {"targets.x.file.path", "a", std::string(4096, 'x'), "\"\"", std::string(4097, 'x')},
   };
   return rows;
@@ -108,13 +127,14 @@ std::string Wrap(const std::string& path, const std::string& value, const std::s
   std::vector<std::string> parts = Split(path);
   std::string inner = parts.back() + ": " + value + (with.empty() ? "" : ", " + with);
   std::string type = parts[0] == "sources" ? "http" : "stdout";
-  if (parts[0] == "targets" && parts.size() >= 4) {
-    for (const Variant& variant : ConfigSection().fields.back().section->variants) {
-      if (variant.word != parts[2]) continue;
-      type = parts[2];
-      parts.erase(parts.begin() + 2);
-      break;
+  if ((parts[0] == "targets" || parts[0] == "sources") && parts.size() >= 4) {
+    for (const Field& field : ConfigSection().fields) {
+      if (field.name != parts[0] || parts[2] == type) continue;
+      for (const Variant& variant : field.section->variants) {
+        if (variant.word == parts[2]) type = parts[2];
+      }
     }
+    if (type == parts[2]) parts.erase(parts.begin() + 2);
   }
   // `{ type: …, a: { b: value } }` for what hangs below a name.
   for (size_t i = parts.size() - 1; i-- > 1;) {
@@ -125,6 +145,11 @@ std::string Wrap(const std::string& path, const std::string& value, const std::s
         extra += parts[2] == "tls" ? "url: \"https://h\", " : "url: \"http://h\", ";
       }
       if (type == "kafka" && parts.back() != "brokers") extra += "brokers: [h], ";
+      if (parts[0] == "sources") {
+        if (type == "kafka" && parts.back() != "topics") extra += "topics: [t], ";
+        if (type == "nats" && parts.back() != "stream") extra += "stream: s, ";
+        if (type == "file" && parts.back() != "path") extra += "path: p, ";
+      }
       if (parts[2] == "sasl") extra += "tls: {}, ";  // or it warns
     }
     if (i == 1 && (parts[0] == "sources" || parts[0] == "targets" || parts[0] == "streams")) {
@@ -176,8 +201,7 @@ void Collect(const std::vector<Field>& fields, const std::string& prefix, std::v
                                                                               : ".");
     Collect(field.section->fields, below, out);
     for (const Variant& variant : field.section->variants) {
-      const bool source = field.name == "sources";
-      Collect(variant.fields, below + (source ? "" : std::string(variant.word) + "."), out);
+      Collect(variant.fields, below + std::string(variant.word) + ".", out);
     }
     if (field.type == FieldType::kSectionList && !field.help.empty()) out.push_back({path, &field});
   }
@@ -208,9 +232,9 @@ TEST(ConfigFields, HaveAllTheirBoundsTestedHere) {
 }
 
 TEST(ConfigFields, TakeZeroWhereItTurnsThemOff) {
-  for (const char* path :
-       {"journal.disk_reserve", "journal.scrub", "journal.dedupe.entries", "targets.x.rate",
-        "sources.x.quota.events", "sources.x.quota.bytes", "sources.x.quota.in_flight"}) {
+  for (const char* path : {"journal.disk_reserve", "journal.scrub", "journal.dedupe.entries",
+                           "targets.x.rate", "sources.x.http.quota.events",
+                           "sources.x.http.quota.bytes", "sources.x.http.quota.in_flight"}) {
     EXPECT_THAT(Problems(Wrap(path, "0")), IsEmpty()) << path;
   }
   for (const char* path :
@@ -226,10 +250,10 @@ TEST(ConfigFields, HaveExamplesThatWork) {
     EXPECT_FALSE(leaf.field->help.empty()) << leaf.path;
     if (leaf.path.find("[]") != std::string::npos) continue;  // inside the list's own example
     std::string with;
-    if (leaf.path == "targets.x.nats.username") with = "password: { env: P }";
-    if (leaf.path == "targets.x.nats.password") with = "username: u";
+    if (leaf.path.ends_with("s.x.nats.username")) with = "password: { env: P }";
+    if (leaf.path.ends_with("s.x.nats.password")) with = "username: u";
     if (leaf.path.find(".tls.") != std::string::npos) {
-      const bool ours = !leaf.path.starts_with("targets.");
+      const bool ours = leaf.path.starts_with("admin.") || leaf.path.starts_with("sources.x.http.");
       if (leaf.field->name != "cert" && (ours || leaf.field->name == "key")) with = "cert: c";
       if (leaf.field->name != "key" && (ours || leaf.field->name == "cert")) {
         with += (with.empty() ? "" : ", ") + std::string("key: k");
@@ -240,7 +264,7 @@ TEST(ConfigFields, HaveExamplesThatWork) {
       // Tokens stand beside `tls`, whose bracket is closed for them.
       if (leaf.field->name == "client_cert") with += " }, tokens: [ { env: T } ], limits: {";
     }
-    if (leaf.path.starts_with("targets.x.kafka.sasl.")) {
+    if (leaf.path.find(".x.kafka.sasl.") != std::string::npos) {
       with = leaf.field->name == "username" ? "" : "username: u";
       if (leaf.field->name != "password") {
         with += (with.empty() ? "" : ", ") + std::string("password: { env: P }");

@@ -57,6 +57,10 @@ TEST(ConfigSources, Buses) {
               HasSubstr("'username' needs 'password'"));
   EXPECT_THAT(Problem("sources: { b: { type: kafka, brokers: [\"http://k\"], topics: [a] } }\n"),
               HasSubstr("without a scheme"));
+  EXPECT_THAT(
+      Problem(
+          "sources: { b: { type: kafka, brokers: [k], topics: [a], sasl: { username: u } } }\n"),
+      HasSubstr("'sasl' needs 'password'"));
 }
 
 TEST(ConfigSources, ABusThatIsSourceAndTargetIsRefused) {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <atomic>
 #include <filesystem>
@@ -27,21 +26,11 @@ std::string Slurp(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void Compress(const fs::path& path) {
-  const std::string text = Slurp(path);
-  gzFile out = gzopen((path.string() + ".gz").c_str(), "wb6");
-  ASSERT_NE(out, nullptr);
-  ASSERT_EQ(gzwrite(out, text.data(), static_cast<unsigned>(text.size())),
-            static_cast<int>(text.size()));
-  ASSERT_EQ(gzclose(out), Z_OK);
-  fs::remove(path);
-}
-
 // Writes numbered lines without an id or a time of their own: a line that is taken twice is two
 // events. Now and then it rotates its file. One thread, and whoever joins it.
 class Writer {
  public:
-  enum class Rotation { kRenames, kCompresses, kCopies };
+  enum class Rotation { kRenames, kCopies };
 
   Writer(fs::path dir, Rotation rotation, uint64_t seed)
       : dir_(std::move(dir)), rotation_(rotation), random_(seed) {
@@ -105,7 +94,6 @@ class Writer {
     const fs::path old = dir_ / ("app-2026-11-28T06-00-" + std::to_string(rotations_) + ".log");
     fs::rename(current(), old);
     Open();
-    if (rotation_ == Rotation::kCompresses) Compress(old);
   }
 
   const fs::path dir_;
@@ -160,15 +148,9 @@ TEST_P(FileSourceCrash, EachLineIsStoredOnceWhateverIsKilledAndRotated) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rotations, FileSourceCrash,
-                         ::testing::Values(Writer::Rotation::kRenames,
-                                           Writer::Rotation::kCompresses,
-                                           Writer::Rotation::kCopies),
+                         ::testing::Values(Writer::Rotation::kRenames, Writer::Rotation::kCopies),
                          [](const auto& info) {
-                           switch (info.param) {
-                             case Writer::Rotation::kRenames: return "Renames";
-                             case Writer::Rotation::kCompresses: return "Compresses";
-                             default: return "Copies";
-                           }
+                           return info.param == Writer::Rotation::kRenames ? "Renames" : "Copies";
                          });
 
 }  // namespace

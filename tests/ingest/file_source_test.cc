@@ -164,7 +164,7 @@ TEST_F(FileSourceTest, ABadLineCostsNoOther) {
 TEST_F(FileSourceTest, LinesOfMegabytesAndOneThatIsTooLong) {
   const std::string large(5'000'000, 'x');
   Write("a.log", "{\"n\":\"" + large + "\"}\n{\"n\":\"");
-  for (int i = 0; i < 4; ++i) Write("a.log", large);
+  for (int i = 0; i < 8; ++i) Write("a.log", large);
   Write("a.log", "\"}\n{\"n\":2}\n");
   Start("a.log");
   ASSERT_TRUE(Await(2));
@@ -175,7 +175,7 @@ TEST_F(FileSourceTest, LinesOfMegabytesAndOneThatIsTooLong) {
   const std::vector<std::string> aside = Stored("quarantine");
   ASSERT_THAT(aside, SizeIs(1));
   EXPECT_THAT(aside[0], HasSubstr("too_large"));
-  EXPECT_THAT(aside[0], HasSubstr("a line of 20000009 bytes"));
+  EXPECT_THAT(aside[0], HasSubstr("a line of 40000009 bytes"));
 }
 
 TEST_F(FileSourceTest, WaitsWhileTheJournalIsFullAndLosesNothing) {
