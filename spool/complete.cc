@@ -115,8 +115,8 @@ CutLook LookBeforeDamage(const JournalOptions& options) {
   cut.meta = cut.store->Family("default");
   if (!LoadStreams(cut)) return look;
   if (cut.end < end) look.missing = Range(cut.end, end) + " lie in the damage or behind it";
-  look.nothing_is_missing =
-      LoadCursors(cut) && LoadMarkers(cut) && CheckWatermark(cut) && CheckUnlisted(cut);
+  look.nothing_is_missing = LoadCursors(cut) && LoadMarkers(cut) && CheckWatermark(cut) &&
+                            (!cut.store->cut_manifest() || CheckUnlisted(cut));
   return look;
 }
 

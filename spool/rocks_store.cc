@@ -12,6 +12,7 @@
 #include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <mutex>
 
@@ -150,6 +151,7 @@ class ReadableManifests final : public rocksdb::FileSystemWrapper {
  public:
   using FileSystemWrapper::FileSystemWrapper;
   const char* Name() const override { return "spool.readable-manifests"; }
+  bool cut() const { return cut_; }  // one was not shown to its end
   rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSSequentialFile>* file,
                                       rocksdb::IODebugContext* debug) override {
@@ -159,7 +161,9 @@ class ReadableManifests final : public rocksdb::FileSystemWrapper {
     }
     std::string bytes;
     if (auto read = rocksdb::ReadFileToString(target(), name, &bytes); !read.ok()) return read;
-    bytes.resize(ReadableManifestBytes(bytes));
+    const size_t readable = ReadableManifestBytes(bytes);
+    if (readable < bytes.size()) cut_ = true;
+    bytes.resize(readable);
     *file = std::make_unique<Bytes>(std::move(bytes));
     return rocksdb::IOStatus::OK();
   }
@@ -184,6 +188,7 @@ class ReadableManifests final : public rocksdb::FileSystemWrapper {
     const std::string bytes_;
     size_t at_ = 0;
   };
+  std::atomic<bool> cut_{false};
 };
 
 // Ends the manifest in use before its first record that cannot be read, at once or not at all.
@@ -226,7 +231,8 @@ struct RocksStore::Impl {
   std::vector<std::unique_ptr<TrimFilter>> filters;
   std::vector<std::string> names;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  std::unique_ptr<rocksdb::Env> readable;  // in place of the real one, or null
+  std::shared_ptr<ReadableManifests> manifests;
+  std::unique_ptr<rocksdb::Env> readable;  // with those, in place of the real one; or null
   std::unique_ptr<rocksdb::DB> db;
 
   ~Impl() {
@@ -266,8 +272,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(const std::string& 
   rocksdb::DBOptions options = DatabaseOptions(env, log);
   options.create_if_missing = false;
   if (log == DamagedLog::kCut) {
-    impl->readable =
-        rocksdb::NewCompositeEnv(std::make_shared<ReadableManifests>(options.env->GetFileSystem()));
+    impl->manifests = std::make_shared<ReadableManifests>(options.env->GetFileSystem());
+    impl->readable = rocksdb::NewCompositeEnv(impl->manifests);
     options.env = impl->readable.get();
   }
   std::vector<std::string> names;
@@ -286,6 +292,10 @@ Result<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(const std::string& 
 void RocksStore::LookAtTable(const std::string& path) {
   rocksdb::SstFileReader reader{rocksdb::Options()};
   reader.Open(path).PermitUncheckedError();
+}
+
+bool RocksStore::cut_manifest() const {
+  return impl_->manifests != nullptr && impl_->manifests->cut();
 }
 
 Status RocksStore::ForEachUnlisted(const TakeUnlisted& take) const {

@@ -73,6 +73,8 @@ class RocksStore {
   RocksStore(const RocksStore&) = delete;
   RocksStore& operator=(const RocksStore&) = delete;
 
+  // Whether what OpenReadOnly was to cut was the manifest, or that as well.
+  bool cut_manifest() const;
   // What is in tables of the directory that the database does not list, by family and key; `take`
   // may end it with an error, which is given back. A table that cannot be read is kDamaged.
   using TakeUnlisted = std::function<Status(const std::string& family, std::string_view key,
